@@ -1,0 +1,89 @@
+"""The text that a model sees: normalised tokens, each with its place in the original.
+
+The original narrative is always kept; only the model reads the normalised form. Every token keeps
+the span of the original characters that it came from, so that an explanation can mark words in
+place.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+_TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'"})
+_HAS_DIGIT = re.compile(r"\d")
+
+CODES = frozenset(
+    # Numbers that are words of the trade, not somebody's number: hotlines, involuntary-hold
+    # statutes (California 5150/5250/5585, Georgia 1013, Washington 5150's like) and call signs.
+    "911 988 5150 5250 5585 1013 10 12 51 35 302 9.58 201".split()
+)
+
+
+class Token(NamedTuple):
+    """A normalised word and the span `[start, end)` of the original text it came from."""
+
+    text: str
+    start: int
+    end: int
+
+
+def _fold(text: str) -> tuple[str, list[int]]:
+    """Normalise character by character, keeping for each the index that it came from."""
+    folded: list[str] = []
+    origin: list[int] = []
+    for index, character in enumerate(text):
+        if unicodedata.category(character) in ("Cf", "Mn", "Cc") and character not in "\n\t\r":
+            continue  # invisible: zero-width, bidi, combining
+        for piece in unicodedata.normalize("NFKD", character).translate(_APOSTROPHES).casefold():
+            if unicodedata.category(piece) != "Mn":
+                folded.append(piece)
+                origin.append(index)
+    return "".join(folded), origin
+
+
+def mask(word: str) -> str:
+    """Replace the digits of a word by `0`, unless it is a code of the trade.
+
+    Examples
+    --------
+    >>> mask("5150"), mask("6175550123"), mask("apt4b"), mask("knife")
+    ('5150', '0000000000', 'apt0b', 'knife')
+    """
+    if word in CODES or not _HAS_DIGIT.search(word):
+        return word
+    return re.sub(r"\d", "0", word)
+
+
+def tokenize(text: str) -> list[Token]:
+    """Split a text into normalised tokens.
+
+    Compatibility forms and accents are folded, case is dropped, invisible characters are passed
+    over, and digits are masked (`mask`).
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    list of Token
+
+    Examples
+    --------
+    >>> [token.text for token in tokenize("He\u2019s got a KN\u200bIFE, apt 12B")]
+    ["he's", 'got', 'a', 'knife', 'apt', '00b']
+    >>> token = tokenize("a KN\u200bIFE")[1]
+    >>> (token.start, token.end)
+    (2, 8)
+    """
+    if text.isascii():
+        folded = text.lower().replace("`", "'")
+        return [Token(mask(m[0]), m.start(), m.end()) for m in _TOKEN.finditer(folded)]
+    folded, origin = _fold(text)
+    return [
+        Token(mask(m[0]), origin[m.start()], origin[m.end() - 1] + 1)
+        for m in _TOKEN.finditer(folded)
+    ]

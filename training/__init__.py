@@ -1,0 +1,1 @@
+"""From labelled calls to a release, and the command line."""
