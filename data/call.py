@@ -39,6 +39,9 @@ Question = Literal[
 
 QUESTIONS: tuple[str, ...] = get_args(Question)
 
+ANSWER_PREFIX = "answer_"
+"""Where a call is a row, the answer to a question is the column of this name and the question's."""
+
 CallSource = Literal["911", "non_emergency", "988_transfer", "alarm", "field", "text", "other"]
 CallerRole = Literal["self", "family", "bystander", "staff", "unknown"]
 

@@ -1,12 +1,12 @@
 """A folder of calls: what `crisiscall data` writes and everything else reads.
 
-    calls.parquet      one row per revision of a call, as `data.frame` declares it
-    outcomes.parquet   what was learned later
-    labels.parquet     one row per label, as `data.labels` declares it
-    groups.parquet     what belongs together and must not be split: incident, scenario family.
-                       Nothing of it is ever a feature
-    rejected.parquet   rows that could not be taken, as they came, each with the reason
-    manifest.json      source, counts, reasons, digests
+calls.parquet      one row per revision of a call, as `data.frame` declares it
+outcomes.parquet   what was learned later
+labels.parquet     one row per label, as `data.labels` declares it
+groups.parquet     what belongs together and must not be split: incident, scenario family.
+                   Nothing of it is ever a feature
+rejected.parquet   rows that could not be taken, as they came, each with the reason
+manifest.json      source, counts, reasons, digests
 """
 
 from __future__ import annotations
@@ -139,9 +139,7 @@ class Dataset:
                 "labels": _label_counts(self.targets()),
                 "received_at": _span(self.calls["received_at"]),
                 "files": digests,
-                "digest": hashlib.sha256(
-                    json.dumps(digests, sort_keys=True).encode()
-                ).hexdigest(),
+                "digest": hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest(),
             }
             text = json.dumps(self.manifest, indent=2, ensure_ascii=False, default=str)
             (work / MANIFEST).write_text(text + "\n", encoding="utf-8")

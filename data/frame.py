@@ -12,9 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from data.call import QUESTIONS, Call
+from data.call import ANSWER_PREFIX, QUESTIONS, Call
 
-ANSWER_PREFIX = "answer_"
 ANSWER_COLUMNS: tuple[str, ...] = tuple(ANSWER_PREFIX + question for question in QUESTIONS)
 
 DTYPES: dict[str, str] = {
@@ -88,7 +87,7 @@ def with_dtypes(frame: pd.DataFrame) -> pd.DataFrame:
     if unknown:
         raise ValueError(f"not a field of a call: {', '.join(unknown)}")
     frame = frame.reindex(columns=list(DTYPES))
-    frame["narrative"] = frame["narrative"].fillna("")
+    frame["narrative"] = frame["narrative"].astype("str").fillna("")
     frame["revision"] = frame["revision"].fillna(1)
     return frame.astype(DTYPES)
 
@@ -97,14 +96,19 @@ def to_records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield one plain dictionary per row, as `Call` takes it; missing values are left out."""
     fields = [name for name in frame.columns if not name.startswith(ANSWER_PREFIX)]
     answers = [name for name in frame.columns if name.startswith(ANSWER_PREFIX)]
-    columns = {name: frame[name].astype(object).where(frame[name].notna(), None).tolist()
-               for name in frame.columns}
+    columns = {
+        name: frame[name].astype(object).where(frame[name].notna(), None).tolist()
+        for name in frame.columns
+    }
     for row in range(len(frame)):
         record = {name: columns[name][row] for name in fields if columns[name][row] is not None}
         if "received_at" in record:
             record["received_at"] = record["received_at"].to_pydatetime()
-        given = {name[len(ANSWER_PREFIX):]: columns[name][row]
-                 for name in answers if columns[name][row] is not None}
+        given = {
+            name[len(ANSWER_PREFIX) :]: columns[name][row]
+            for name in answers
+            if columns[name][row] is not None
+        }
         if given:
             record["answers"] = given
         yield record

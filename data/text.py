@@ -18,7 +18,7 @@ _HAS_DIGIT = re.compile(r"\d")
 CODES = frozenset(
     # Numbers that are words of the trade, not somebody's number: hotlines, involuntary-hold
     # statutes (California 5150/5250/5585, Georgia 1013, Washington 5150's like) and call signs.
-    "911 988 5150 5250 5585 1013 10 12 51 35 302 9.58 201".split()
+    ["911", "988", "5150", "5250", "5585", "1013", "302", "10", "12", "35", "51", "201"]
 )
 
 

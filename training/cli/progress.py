@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
@@ -24,10 +25,8 @@ def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterato
     total : int, optional
         The number of items, if `items` has no length.
     """
-    import time
-
     console = Console(stderr=True)
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     columns = (
         TextColumn(what),

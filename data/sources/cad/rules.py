@@ -1,0 +1,307 @@
+"""What a mapping may say: the rules of its fields, outcomes and labels, checked.
+
+`data/mappings/example.yaml` explains each key.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self, get_args
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from data.call import Answer, CallerRole, CallSource, Question, Target
+from data.labels import SOURCES
+
+
+def _duration(value: Any) -> timedelta:
+    match = re.fullmatch(r"(\d{1,6}) (minute|hour|day|week)s?", str(value).strip())
+    if not match:
+        raise ValueError("a duration reads like '90 minutes', '1 day' or '2 weeks'")
+    return timedelta(**{match[2] + "s": int(match[1])})
+
+
+def _flat(value: Any) -> Any:
+    """Flatten lists of lists, so that a YAML anchor can be used again inside a longer list."""
+    if not isinstance(value, list):
+        return value
+    return [leaf for item in value for leaf in (_flat(item) if isinstance(item, list) else [item])]
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError in name only
+        raise ValueError("not a time zone of the IANA list, such as America/New_York") from None
+    except KeyError:
+        raise ValueError("not a time zone of the IANA list, such as America/New_York") from None
+    return name
+
+
+def _codec(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError("not an encoding that Python knows, such as utf-8 or cp1252") from None
+
+
+def _regex(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error:
+        raise ValueError("not a regular expression") from None
+    return pattern
+
+
+def _source(name: str) -> str:
+    if name not in SOURCES:
+        raise ValueError(f"a label's source is one of {', '.join(SOURCES)}")
+    return name
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Values = Annotated[list[str], BeforeValidator(_flat)]
+
+
+class Part(BaseModel):
+    """A part of a mapping: frozen, and no key that is not known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ColumnRule(Part):
+    """A value from one column, or from several joined in their order."""
+
+    column: str | None = None
+    columns: Annotated[list[str] | None, Field(min_length=1)] = None
+    missing: Values = []
+
+    def read(self) -> tuple[str, ...]:
+        """Name the columns that the rule reads."""
+        return (self.column,) if self.column is not None else tuple(self.columns or ())
+
+
+class TextRule(ColumnRule):
+    """How a text, code, number or flag is made of a row."""
+
+    constant: str | None = None
+    row_number: bool = False
+    separator: str = " / "
+    replace: dict[str, str] = {}
+    codes: dict[str, str] | None = None
+    unlisted: Literal["reject", "missing", "keep"] = "reject"
+    default: str | None = None
+    pseudonym: bool = False
+    prefix: str = ""
+    cut: Annotated[int | None, Field(ge=1)] = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        given = [self.column is not None, self.columns is not None, self.constant is not None]
+        if sum([*given, self.row_number]) != 1:
+            raise ValueError("give exactly one of column, columns, constant, row_number: true")
+        if self.codes is None and (self.default is not None or self.unlisted != "reject"):
+            raise ValueError("default and unlisted speak of codes, and there are none")
+        if self.default is not None and self.unlisted != "reject":
+            raise ValueError("give default or unlisted, not both")
+        return self
+
+
+class TimeRule(ColumnRule):
+    """How a time is read: several columns are joined by a space, formats are tried in order."""
+
+    formats: Annotated[list[str], Field(min_length=1)] = ["iso"]
+    ambiguous: Literal["earlier", "later", "reject"] = "earlier"
+    nonexistent: Literal["forward", "reject"] = "reject"
+
+    @model_validator(mode="after")
+    def _has_column(self) -> Self:
+        if (self.column is None) == (self.columns is None):
+            raise ValueError("give exactly one of column, columns")
+        return self
+
+
+class RecordedRule(TimeRule):
+    """When an outcome became known: a column, or a stated delay where there is none."""
+
+    after_received: Duration | None = None
+
+    @model_validator(mode="after")
+    def _has_column(self) -> Self:
+        given = (self.column is not None) + (self.columns is not None)
+        if given > 1 or (given == 0 and self.after_received is None):
+            raise ValueError("give column or columns, or after_received, or one with the other")
+        return self
+
+
+class CallRules(Part):
+    """One rule per field of a `Call` that the export can tell."""
+
+    call_id: TextRule
+    received_at: TimeRule
+    revision: TextRule | None = None
+    narrative: TextRule | None = None
+    call_type: TextRule | None = None
+    call_source: TextRule | None = None
+    priority: TextRule | None = None
+    caller_role: TextRule | None = None
+    language: TextRule | None = None
+    neighborhood: TextRule | None = None
+    latitude: TextRule | None = None
+    longitude: TextRule | None = None
+    premise_id: TextRule | None = None
+    answers: dict[Question, TextRule] = {}
+
+    def texts(self) -> dict[str, TextRule]:
+        """Give the rules of the plain fields: all but `received_at` and `answers`."""
+        rules = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: rule for name, rule in rules.items() if isinstance(rule, TextRule)}
+
+
+class OutcomeRules(Part):
+    """One rule per field of an `Outcome` that the export can tell."""
+
+    recorded_at: RecordedRule
+    final_call_type: TextRule | None = None
+    disposition: TextRule | None = None
+    clinician_finding: TextRule | None = None
+    weapon_found: TextRule | None = None
+    violence_occurred: TextRule | None = None
+    force_used: TextRule | None = None
+
+    def texts(self) -> dict[str, TextRule]:
+        """Give the rules of the plain fields: all but `recorded_at`."""
+        rules = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: rule for name, rule in rules.items() if isinstance(rule, TextRule)}
+
+
+class GroupRules(Part):
+    """What belongs together and must not be split."""
+
+    incident_id: TextRule
+
+
+class Pattern(Part):
+    """A regular expression that is searched for in a value."""
+
+    pattern: Annotated[str, AfterValidator(_regex)]
+
+
+Condition = dict[str, Values | Pattern]
+"""Column → values or a pattern; a row fits if any of the columns does."""
+
+
+class LabelRule(Part):
+    """How one target is labelled. `missing` goes before `positive`, that before `negative`.
+
+    A row that fits none of the three has no label: it is missing, not negative.
+    """
+
+    target: Target
+    source: Annotated[str, AfterValidator(_source)]
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    positive: Condition
+    negative: Condition = {}
+    missing: Condition = {}
+    known_after: Duration | None = None
+
+    def read(self) -> tuple[str, ...]:
+        """Name the columns that the rule reads."""
+        return (*self.positive, *self.negative, *self.missing)
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "call_source": get_args(CallSource),
+    "caller_role": get_args(CallerRole),
+    "clinician_finding": ("crisis", "no_crisis"),
+    **dict.fromkeys(("weapon_found", "violence_occurred", "force_used"), ("true", "false")),
+}
+
+
+class Mapping(Part):
+    """An agency's export in the terms of `Call`, `Outcome` and labels."""
+
+    agency: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
+    title: str
+    source_page: str
+    licence: str
+    time_zone: Annotated[str, AfterValidator(_zone)]
+    encoding: Annotated[str, AfterValidator(_codec)] = "utf-8"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    notes: list[str] = []
+    call: CallRules
+    outcome: OutcomeRules | None = None
+    groups: GroupRules | None = None
+    labels: list[LabelRule] = []
+
+    @property
+    def before_dispatch(self) -> frozenset[str]:
+        """Columns that a call's fields are made of."""
+        rules: list[ColumnRule] = [*self.call.texts().values(), *self.call.answers.values()]
+        return _columns([*rules, self.call.received_at])
+
+    @property
+    def after_dispatch(self) -> frozenset[str]:
+        """Columns that outcomes and labels are made of."""
+        rules: list[ColumnRule | LabelRule] = [*self.labels]
+        if self.outcome is not None:
+            rules += [*self.outcome.texts().values(), self.outcome.recorded_at]
+        return _columns(rules)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Columns that a file must have."""
+        groups = [] if self.groups is None else [self.groups.incident_id]
+        return self.before_dispatch | self.after_dispatch | _columns(groups)
+
+    @property
+    def has_pseudonyms(self) -> bool:
+        """Whether some value is replaced by a pseudonym."""
+        groups = [] if self.groups is None else [self.groups.incident_id]
+        outcome = [] if self.outcome is None else self.outcome.texts().values()
+        rules = [*self.call.texts().values(), *self.call.answers.values(), *groups, *outcome]
+        return any(rule.pseudonym for rule in rules)
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> Self:
+        both = sorted(self.before_dispatch & self.after_dispatch)
+        if both:
+            raise ValueError(
+                f"the column {both[0]} feeds both the call and its outcome or label; "
+                "what is learned after dispatch can't be known before"
+            )
+        if self.labels and self.outcome is None:
+            raise ValueError("labels need outcome.recorded_at: a label is as old as its outcome")
+        if self.call.narrative is not None and self.call.narrative.cut is not None:
+            raise ValueError("call.narrative can't be cut: a cut could lose the knife")
+        for name, rule in self._choosing():
+            allowed = _CHOICES.get(name, get_args(Answer))
+            wrong = [v for v in _targets(rule) if v not in allowed]
+            if wrong:
+                raise ValueError(f"{name}: {wrong[0]!r} is not one of {', '.join(allowed)}")
+        return self
+
+    def _choosing(self) -> Iterator[tuple[str, TextRule]]:
+        fields = self.call.texts() | ({} if self.outcome is None else self.outcome.texts())
+        yield from ((name, rule) for name, rule in fields.items() if name in _CHOICES)
+        yield from ((f"call.answers.{name}", rule) for name, rule in self.call.answers.items())
+
+
+def _columns(rules: Iterable[ColumnRule | LabelRule]) -> frozenset[str]:
+    return frozenset(column for rule in rules for column in rule.read())
+
+
+def _targets(rule: TextRule) -> list[str]:
+    values = [*(rule.codes or {}).values(), rule.default, rule.constant]
+    return [value for value in values if value is not None]

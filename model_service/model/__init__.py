@@ -1,0 +1,16 @@
+"""What training and serving both mean by "the model".
+
+    features.py     from a frame of calls to the matrix that the heads see; one definition
+    classifier.py   two calibrated heads on one feature matrix (training side)
+    compile.py      the fitted classifier turned into plain weights
+    scorer.py       the plain weights: exact, fast, free of scikit-learn
+    explanation.py  exact contributions in log-odds, words in place
+    safeguards.py   disqualifiers with their evidence; abstention
+    plan.py         the response plan and `recommend()`
+    decision.py     what a person decides
+    assess.py       one call through all of it; evaluation, batch and service call this alike
+    release.py      what is shipped: plain files, a digest, a signature
+
+`scorer`, `safeguards`, `plan`, `assess` and `release` import no scikit-learn and no pandas, so
+that the service starts at once and unpickles nothing.
+"""

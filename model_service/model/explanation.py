@@ -1,0 +1,95 @@
+"""Exact contributions in log-odds, with the words in place.
+
+A head is linear in log-odds, so nothing is estimated: baseline plus contributions is the log-odds
+of the prediction, to rounding. Categories are measured against the average training call; words
+against silence, that is, against a call of which nothing was said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model_service.model.scorer import Pair, Scored, Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class WordContribution:
+    """A word in place: characters `[start, end)` of the original text, log-odds per target."""
+
+    column: str
+    start: int
+    end: int
+    mental_health_crisis: float
+    safety_risk: float
+
+
+@dataclass(frozen=True, slots=True)
+class FieldContribution:
+    """A field's value against the average training call, log-odds per target."""
+
+    field: str
+    value: str
+    mental_health_crisis: float
+    safety_risk: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a prediction was made of.
+
+    Per target: `baseline` + all `words` + all `fields` = `log_odds`, to rounding.
+    """
+
+    baseline: Pair
+    log_odds: Pair
+    words: tuple[WordContribution, ...]
+    fields: tuple[FieldContribution, ...]
+
+
+def baseline(scorer: Scorer) -> Pair:
+    """Log-odds of the average training call of which no word was said."""
+    return (
+        scorer.bias[0] + sum(table.mean[0] for table in scorer.categories),
+        scorer.bias[1] + sum(table.mean[1] for table in scorer.categories),
+    )
+
+
+def explain(scorer: Scorer, scored: Scored) -> Explanation:
+    """Put what a score was made of into words and fields.
+
+    A term of several words gives each of them an equal share. Words that the model does not know
+    are not listed: they contribute nothing.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    scored : Scored
+        What `scorer` said of a call.
+
+    Returns
+    -------
+    Explanation
+    """
+    words = []
+    for text in scored.texts:
+        shares: dict[int, list[float]] = {}
+        for first, last, (crisis, risk) in text.hits:
+            run = last - first
+            for position in range(first, last):
+                share = shares.setdefault(position, [0.0, 0.0])
+                share[0] += crisis / run
+                share[1] += risk / run
+        for position in sorted(shares):
+            token = text.tokens[position]
+            crisis, risk = shares[position]
+            words.append(WordContribution(text.column, token.start, token.end, crisis, risk))
+    fields = tuple(
+        FieldContribution(
+            category.field,
+            category.value,
+            category.weights[0] - category.mean[0],
+            category.weights[1] - category.mean[1],
+        )
+        for category in scored.categories
+    )
+    return Explanation(baseline(scorer), scored.log_odds, tuple(words), fields)

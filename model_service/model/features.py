@@ -1,0 +1,169 @@
+"""From a frame of calls to the matrix that the heads see: the one definition of the features.
+
+Every fitted step lives in the pipeline that `build_features` returns. `compile.py` turns the same
+steps into plain weights, and a release is refused where the two differ.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from data.call import KNOWN_AT, Known
+from data.frame import ANSWER_COLUMNS
+from model_service.model.scorer import HOUR, MISSING, WEEKDAY, ngrams
+
+PLACES = ("neighborhood", "premise_id")
+"""Fields that say where a call comes from: features only where a configuration turns them on."""
+
+CATEGORIES = (
+    "call_source",
+    "priority",
+    "caller_role",
+    "language",
+    HOUR,
+    WEEKDAY,
+    *PLACES,
+    *ANSWER_COLUMNS,
+)
+
+
+class TextFeature(BaseModel):
+    """Word n-grams of one text field, weighted by TF-IDF and scaled to unit length."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    column: Literal["narrative", "call_type"]
+    ngrams: int = Field(2, ge=1, le=3, description="Longest run of words that is one term.")
+    min_calls: int = Field(5, ge=1, description="Calls a term must occur in to be kept.")
+
+
+class FeatureSettings(BaseModel):
+    """Which fields of a call the model may see.
+
+    `neighborhood` and `premise_id` are in `categories` only if somebody puts them there; the card
+    and the audit then say so.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    timezone: str = Field(description="The agency's IANA time zone, for hour and weekday.")
+    texts: tuple[TextFeature, ...] = Field(strict=False)
+    categories: tuple[str, ...] = Field(strict=False)
+    min_calls: int = Field(
+        20, ge=1, description="Calls a category must occur in to have a weight of its own."
+    )
+    weights: dict[str, float] = Field(
+        default_factory=dict,
+        description="Scale of a text or category against the others; 1 where not named.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        from zoneinfo import ZoneInfo
+
+        try:
+            ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"unknown time zone {self.timezone!r}") from None
+        for name in self.categories:
+            if KNOWN_AT.get(name) is Known.AFTER_DISPATCH:
+                raise ValueError(
+                    f"{name} is known only after dispatch: it is an outcome and can't be a feature"
+                )
+            if name not in CATEGORIES:
+                raise ValueError(f"unknown category {name!r}; known are {', '.join(CATEGORIES)}")
+        named = {text.column for text in self.texts} | set(self.categories)
+        unknown = sorted(set(self.weights) - named)
+        if unknown:
+            raise ValueError(f"a weight for what is no feature: {', '.join(unknown)}")
+        return self
+
+
+class Terms:
+    """Analyser of `TfidfVectorizer`: the word n-grams of a text (`data.text.tokenize`)."""
+
+    def __init__(self, longest: int) -> None:
+        self.longest = longest
+
+    def __call__(self, text: str) -> list[str]:
+        """Return the terms of a text, repeated as often as they occur."""
+        from data.text import tokenize
+
+        return [term for term, _, _ in ngrams([t.text for t in tokenize(text)], self.longest)]
+
+
+class Prepare(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Fill what is missing and derive hour and weekday; nothing is learned.
+
+    Parameters
+    ----------
+    timezone : str
+        IANA name; the hour and weekday are those of the agency's clocks.
+    """
+
+    def __init__(self, timezone: str) -> None:
+        self.timezone = timezone
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> Prepare:
+        """Do nothing; there is nothing to learn."""
+        self.fitted_ = True
+        return self
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Return a frame of texts and categories, all of them strings without a missing value."""
+        local = X["received_at"].dt.tz_convert(self.timezone).dt
+        texts = {name: X[name].fillna("") for name in ("narrative", "call_type")}
+        derived = {HOUR: local.hour.astype("str"), WEEKDAY: local.day_of_week.astype("str")}
+        plain = [name for name in CATEGORIES if name not in derived]
+        return pd.DataFrame(
+            {**texts, **derived, **{name: X[name].fillna(MISSING) for name in plain}}
+        )
+
+
+def build_features(settings: FeatureSettings) -> Pipeline:
+    """Make the unfitted pipeline from a frame of calls to a sparse matrix.
+
+    Parameters
+    ----------
+    settings : FeatureSettings
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        `transform` takes a frame as `data.frame.to_frame` makes it and returns a CSR matrix of
+        shape (n_calls, n_features).
+    """
+    blocks: list[tuple[str, Any, Any]] = [
+        (
+            text.column,
+            TfidfVectorizer(
+                analyzer=Terms(text.ngrams),
+                min_df=text.min_calls,
+                sublinear_tf=True,
+                dtype=np.float64,
+            ),
+            text.column,
+        )
+        for text in settings.texts
+    ]
+    blocks += [
+        (
+            name,
+            OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=settings.min_calls),
+            [name],
+        )
+        for name in settings.categories
+    ]
+    columns = ColumnTransformer(
+        blocks, transformer_weights=dict(settings.weights) or None, sparse_threshold=1.0
+    )
+    return Pipeline([("prepare", Prepare(settings.timezone)), ("columns", columns)])

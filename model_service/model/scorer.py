@@ -1,0 +1,244 @@
+"""The compiled model: plain tables of weights, exact and fast, free of scikit-learn.
+
+In log-odds a fitted head is linear: the bias, plus a weight for every term of the texts (TF-IDF
+scaled to unit length), plus a weight for every category. `compile.py` folds idf, scale, coefficient
+and calibration into these tables. One call costs a walk over its words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.call import ANSWER_PREFIX, TARGETS, Call
+from data.text import Token, tokenize
+
+HOUR, WEEKDAY = "hour", "weekday"
+MISSING = "(missing)"
+"""The category of a field that is not known; unlike any value, since no field takes it."""
+
+Pair = tuple[float, float]
+"""One figure per target, in the order of `TARGETS`."""
+
+
+class Prediction(NamedTuple):
+    """What the model says of a call: two calibrated probabilities, in the order of `TARGETS`."""
+
+    mental_health_crisis: float
+    safety_risk: float
+
+
+def ngrams(words: Sequence[str], longest: int) -> Iterator[tuple[str, int, int]]:
+    """Yield every run of one to `longest` words with its first and last-but-one position.
+
+    Examples
+    --------
+    >>> [term for term, _, _ in ngrams(["no", "weapons", "seen"], 2)]
+    ['no', 'weapons', 'seen', 'no weapons', 'weapons seen']
+    """
+    for n in range(1, longest + 1):
+        for first in range(len(words) - n + 1):
+            yield (words[first] if n == 1 else " ".join(words[first : first + n])), first, first + n
+
+
+def expit(x: float) -> float:
+    """Turn log-odds into a probability, without overflow."""
+    if x >= 0:
+        return 1 / (1 + math.exp(-x))
+    z = math.exp(x)
+    return z / (1 + z)
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Weights of the terms of one text field.
+
+    Parameters
+    ----------
+    column : str
+        Field of the call.
+    longest : int
+        Words in the longest term.
+    terms : sequence of str of length n_terms
+    idf : ndarray of shape (n_terms,)
+        Inverse document frequency; needed for the length that a text is scaled by.
+    weights : ndarray of shape (n_terms, 2)
+        Log-odds per unit of scaled TF-IDF.
+    """
+
+    column: str
+    longest: int
+    terms: Sequence[str]
+    idf: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    @cached_property
+    def lookup(self) -> dict[str, tuple[float, float, float]]:
+        """Term → idf and the weights, as Python floats: faster to walk than arrays."""
+        rows = np.column_stack([self.idf, self.weights]).tolist()
+        return {term: (row[0], row[1], row[2]) for term, row in zip(self.terms, rows, strict=True)}
+
+
+@dataclass(frozen=True)
+class CategoryTable:
+    """Weights of the values of one field.
+
+    Parameters
+    ----------
+    field : str
+        Field of the call, `answer_…`, `hour` or `weekday`.
+    values : dict
+        Value → log-odds per target.
+    other : pair of float
+        Log-odds of any value that is not listed.
+    mean : pair of float
+        Average over the training calls: what an explanation measures a value against.
+    """
+
+    field: str
+    values: dict[str, Pair]
+    other: Pair
+    mean: Pair
+
+
+class TermHit(NamedTuple):
+    """One occurrence of a known term: its words' positions and its share of the log-odds."""
+
+    first: int
+    last: int
+    shares: Pair
+
+
+class TextEvidence(NamedTuple):
+    """What one text field contributed."""
+
+    column: str
+    tokens: list[Token]
+    hits: list[TermHit]
+    known_words: int
+
+
+class CategoryEvidence(NamedTuple):
+    """What one categorical field contributed."""
+
+    field: str
+    value: str
+    weights: Pair
+    mean: Pair
+
+
+class Scored(NamedTuple):
+    """Log-odds with everything they were made of; `explanation.py` puts it into words."""
+
+    log_odds: Pair
+    texts: list[TextEvidence]
+    categories: list[CategoryEvidence]
+
+    @property
+    def prediction(self) -> Prediction:
+        """The two probabilities."""
+        return Prediction(expit(self.log_odds[0]), expit(self.log_odds[1]))
+
+    @property
+    def known_words(self) -> int:
+        """Words of the texts that the model knows."""
+        return sum(text.known_words for text in self.texts)
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Two heads as tables of weights.
+
+    Parameters
+    ----------
+    timezone : str
+        IANA name; hour and weekday are read off the agency's clocks.
+    bias : pair of float
+        Log-odds of a call of which nothing is said in any table.
+    texts : tuple of TextTable
+    categories : tuple of CategoryTable
+    """
+
+    timezone: str
+    bias: Pair
+    texts: tuple[TextTable, ...]
+    categories: tuple[CategoryTable, ...]
+
+    @cached_property
+    def _zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    def score(self, call: Call) -> Scored:
+        """Score one call.
+
+        Parameters
+        ----------
+        call : Call
+
+        Returns
+        -------
+        Scored
+            The log-odds and what they were made of; they differ from the fitted pipeline's by
+            rounding alone (at most 1e-9, checked when a release is written).
+        """
+        crisis, risk = self.bias
+        texts = []
+        for table in self.texts:
+            evidence = _score_text(table, getattr(call, table.column) or "")
+            texts.append(evidence)
+            for _, _, share in evidence.hits:
+                crisis += share[0]
+                risk += share[1]
+        categories = []
+        for category in self.categories:
+            value = self._value(call, category.field)
+            weights = category.values.get(value, category.other)
+            categories.append(CategoryEvidence(category.field, value, weights, category.mean))
+            crisis += weights[0]
+            risk += weights[1]
+        return Scored((crisis, risk), texts, categories)
+
+    def _value(self, call: Call, field: str) -> str:
+        if field == HOUR:
+            return str(call.received_at.astimezone(self._zone).hour)
+        if field == WEEKDAY:
+            return str(call.received_at.astimezone(self._zone).weekday())
+        if field.startswith(ANSWER_PREFIX):
+            return call.answers.get(field[len(ANSWER_PREFIX) :], MISSING)  # type: ignore[call-overload, no-any-return]
+        value = getattr(call, field)
+        return MISSING if value is None else value
+
+
+def _score_text(table: TextTable, text: str) -> TextEvidence:
+    tokens = tokenize(text)
+    lookup = table.lookup
+    found: dict[str, list[tuple[int, int]]] = {}
+    known = 0
+    for term, first, last in ngrams([token.text for token in tokens], table.longest):
+        if term in lookup:
+            found.setdefault(term, []).append((first, last))
+            known += last - first == 1
+    values = []
+    length = 0.0
+    for term, places in found.items():
+        idf, crisis, risk = lookup[term]
+        value = (1 + math.log(len(places))) * idf
+        length += value * value
+        values.append((value / len(places), crisis, risk, places))
+    scale = 1 / math.sqrt(length) if length else 0.0
+    hits = [
+        TermHit(first, last, (value * scale * crisis, value * scale * risk))
+        for value, crisis, risk, places in values
+        for first, last in places
+    ]
+    return TextEvidence(table.column, tokens, hits, known)
+
+
+assert Prediction._fields == TARGETS

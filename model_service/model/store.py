@@ -1,0 +1,37 @@
+"""A store of releases: a folder of release folders, and the file that names the champion."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from model_service.model.release import ReleaseError
+
+CHAMPION = "champion"
+"""The file in a store that names the folder of the release in force."""
+
+
+def name_champion(store: Path, folder: Path) -> None:
+    """Write which release of a store is in force, at once or not at all."""
+    draft = store / f".{CHAMPION}-{os.getpid()}"
+    draft.write_text(folder.name + "\n", encoding="utf-8")
+    draft.replace(store / CHAMPION)
+
+
+def champion(store: Path) -> Path:
+    """Folder of the release in force.
+
+    Raises
+    ------
+    ReleaseError
+        If none is named, or the name is not that of a folder in the store.
+    """
+    try:
+        name = (store / CHAMPION).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise ReleaseError(
+            f"no release is in force under {store}: train one with `crisiscall train`"
+        ) from None
+    if not name or Path(name).name != name:
+        raise ReleaseError(f"{store / CHAMPION} does not name a release of {store}")
+    return store / name

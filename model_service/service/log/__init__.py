@@ -1,0 +1,29 @@
+"""The decision log: append-only, chained, on disk before anyone sees an answer.
+
+entry.py    what an entry is, its canonical bytes and its digest
+private.py  personal text: everything of it passes through here
+schema.py   the tables and the guards that keep them append-only
+store.py    the one writer: whole batches, or nothing
+reading.py  questions that routes ask of the log
+log.py      the store under an event loop: group commit
+verify.py   walks the chain and names the first bad entry
+
+No record, no recommendation: an answer goes out only after its entry is on disk.
+"""
+
+from model_service.service.log.entry import KINDS, Draft, Entry, Kind
+from model_service.service.log.log import DecisionLog
+from model_service.service.log.store import LogUnavailable
+from model_service.service.log.verify import Fault, Verification, verify
+
+__all__ = [
+    "KINDS",
+    "DecisionLog",
+    "Draft",
+    "Entry",
+    "Fault",
+    "Kind",
+    "LogUnavailable",
+    "Verification",
+    "verify",
+]

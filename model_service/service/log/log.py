@@ -1,0 +1,84 @@
+"""The log under an event loop: group commit without threads.
+
+Drafts that arrive while the loop is busy are written together, in one transaction, when it comes
+round; each waits for that commit and no longer. A commit blocks the loop for as long as the disk
+takes, which is what makes batches: nothing can arrive half-way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from model_service.service.log.entry import Draft, Entry
+from model_service.service.log.reading import Reader
+from model_service.service.log.store import Head, LogUnavailable, Prepared, Store, prepare
+
+
+class DecisionLog:
+    """Append and read.
+
+    Parameters
+    ----------
+    store : Store
+
+    Attributes
+    ----------
+    read : Reader
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._queue: list[tuple[Prepared, asyncio.Future[Entry]]] = []
+        self.read = Reader(store)
+
+    @property
+    def head(self) -> Head | None:
+        """Sequence and digest of the last entry; None if the log was never open."""
+        return self._store.head
+
+    async def append(self, draft: Draft) -> Entry:
+        """Append an entry; it is on disk when this returns.
+
+        Raises
+        ------
+        LogUnavailable
+            Nothing was written.
+        """
+        prepared = prepare(draft)
+        loop = asyncio.get_running_loop()
+        written: asyncio.Future[Entry] = loop.create_future()
+        self._queue.append((prepared, written))
+        if len(self._queue) == 1:
+            loop.call_soon(self._flush)
+        return await written
+
+    def probe(self) -> None:
+        """Find out whether an entry could be written now.
+
+        Raises
+        ------
+        LogUnavailable
+        """
+        self._store.probe()
+
+    def close(self) -> None:
+        """Write what waits and let go of the file."""
+        self._flush()
+        self._store.close()
+
+    def _flush(self) -> None:
+        queue, self._queue = self._queue, []
+        if not queue:
+            return
+        try:
+            entries = self._store.write([prepared for prepared, _ in queue])
+        except Exception as error:
+            # Whatever went wrong, nobody may be left waiting.
+            reason = str(error) if isinstance(error, LogUnavailable) else type(error).__name__
+            for _, written in queue:
+                if not written.done():
+                    written.set_exception(LogUnavailable(reason))
+            return
+        for (_, written), entry in zip(queue, entries, strict=True):
+            if not written.done():  # its client may have gone; the entry stays
+                written.set_result(entry)

@@ -1,0 +1,106 @@
+"""Questions that routes ask of the log."""
+
+from __future__ import annotations
+
+from model_service.service.log.entry import Entry
+from model_service.service.log.private import unseal
+from model_service.service.log.store import Store
+
+MAX_PAGE = 1000
+"""Entries of the largest page."""
+
+
+class Reader:
+    """What can be read; every method raises `LogUnavailable` if the log can't be read now.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def entry(self, seq: int) -> Entry | None:
+        """Find an entry by its place."""
+        return self._one("SELECT * FROM entries WHERE seq = ?", seq)
+
+    def assessment(self, assessment_id: str) -> Entry | None:
+        """Find an assessment by its id."""
+        return self._one(
+            "SELECT * FROM entries WHERE assessment_id = ? AND kind = 'assessment'", assessment_id
+        )
+
+    def decisions(self, assessment_id: str) -> list[Entry]:
+        """List the decisions on an assessment, the first one first; the last one leads."""
+        return self._all(
+            "SELECT * FROM entries WHERE assessment_id = ? AND kind = 'decision' ORDER BY seq",
+            assessment_id,
+        )
+
+    def revision(self, call_id: str, revision: int) -> Entry | None:
+        """Find the assessment of one revision of a call."""
+        return self._one(
+            "SELECT * FROM entries"
+            " WHERE call_id = ? AND kind = 'assessment' AND revision = ? ORDER BY seq LIMIT 1",
+            call_id,
+            revision,
+        )
+
+    def latest(self, call_id: str) -> Entry | None:
+        """Find the assessment of a call's latest revision, the one that leads."""
+        return self._one(
+            "SELECT * FROM entries"
+            " WHERE call_id = ? AND kind = 'assessment' ORDER BY revision DESC LIMIT 1",
+            call_id,
+        )
+
+    def outcome(self, call_id: str) -> Entry | None:
+        """Find the last outcome that was recorded of a call."""
+        return self._one(
+            "SELECT * FROM entries WHERE call_id = ? AND kind = 'outcome'"
+            " ORDER BY seq DESC LIMIT 1",
+            call_id,
+        )
+
+    def page(self, *, after: int = 0, limit: int = 100, kind: str | None = None) -> list[Entry]:
+        """List entries in order.
+
+        Parameters
+        ----------
+        after : int
+            Sequence that the page begins after: entries that arrive meanwhile never shift it.
+        limit : int
+            At most `MAX_PAGE`.
+        kind : str, optional
+        """
+        limit = min(limit, MAX_PAGE)
+        if kind is None:
+            sql = "SELECT * FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
+            return self._all(sql, after, limit)
+        sql = "SELECT * FROM entries WHERE seq > ? AND kind = ? ORDER BY seq LIMIT ?"
+        return self._all(sql, after, kind, limit)
+
+    def private(self, entry: Entry) -> dict[str, bytes]:
+        """Read the personal text of an entry that is still there.
+
+        Raises
+        ------
+        Broken
+            If it does not fit the digest in the chain.
+        """
+        digests = entry.content().get("private", {})
+        with self._store.reading() as connection:
+            rows: list[tuple[str, bytes, bytes]] = connection.execute(
+                "SELECT name, salt, content FROM private WHERE seq = ?", (entry.seq,)
+            ).fetchall()  # type: ignore[assignment]
+        return {name: unseal(salt, content, digests.get(name, "")) for name, salt, content in rows}
+
+    def _one(self, sql: str, *values: str | int) -> Entry | None:
+        with self._store.reading() as connection:
+            row = connection.execute(sql, values).fetchone()
+        return None if row is None else Entry(*row)
+
+    def _all(self, sql: str, *values: str | int) -> list[Entry]:
+        with self._store.reading() as connection:
+            return [Entry(*row) for row in connection.execute(sql, values)]

@@ -1,0 +1,74 @@
+"""The tables, and the guards that keep them append-only.
+
+`INSERT OR REPLACE` deletes rows without firing DELETE triggers unless the connection that does it
+has `recursive_triggers` on, so the guards on INSERT refuse whatever could replace a row, and no
+unique index but the primary key is there to be fallen foul of.
+"""
+
+APPLICATION_ID = 0x43524C31  # "CRL1"
+VERSION = 1
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS entries (
+    seq           INTEGER PRIMARY KEY,
+    at            TEXT NOT NULL,
+    kind          TEXT NOT NULL,
+    call_id       TEXT,
+    revision      INTEGER,
+    assessment_id TEXT,
+    actor         TEXT NOT NULL,
+    body          TEXT NOT NULL,
+    previous      TEXT NOT NULL,
+    digest        TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS private (
+    seq     INTEGER NOT NULL REFERENCES entries (seq),
+    name    TEXT NOT NULL,
+    salt    BLOB NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (seq, name)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY CHECK (id = 1), at TEXT) STRICT;
+
+CREATE INDEX IF NOT EXISTS entries_call ON entries (call_id, kind, revision)
+    WHERE call_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS entries_assessment ON entries (assessment_id, kind)
+    WHERE assessment_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS entries_kind ON entries (kind);
+"""
+
+GUARDS = {
+    "entries_append": """
+CREATE TRIGGER IF NOT EXISTS entries_append BEFORE INSERT ON entries
+WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM entries)
+  OR NEW.previous IS NOT coalesce(
+        (SELECT digest FROM entries ORDER BY seq DESC LIMIT 1), printf('%064d', 0))
+  OR (NEW.kind = 'assessment' AND EXISTS (
+        SELECT 1 FROM entries
+        WHERE call_id = NEW.call_id AND kind = 'assessment' AND revision = NEW.revision))
+BEGIN SELECT raise(ABORT, 'the log is append-only'); END;
+""",
+    "entries_no_update": """
+CREATE TRIGGER IF NOT EXISTS entries_no_update BEFORE UPDATE ON entries
+BEGIN SELECT raise(ABORT, 'the log is append-only'); END;
+""",
+    "entries_no_delete": """
+CREATE TRIGGER IF NOT EXISTS entries_no_delete BEFORE DELETE ON entries
+BEGIN SELECT raise(ABORT, 'the log is append-only'); END;
+""",
+    "private_append": """
+CREATE TRIGGER IF NOT EXISTS private_append BEFORE INSERT ON private
+WHEN NEW.seq IS NOT (SELECT max(seq) FROM entries)
+  OR EXISTS (SELECT 1 FROM private WHERE seq = NEW.seq AND name = NEW.name)
+BEGIN SELECT raise(ABORT, 'the log is append-only'); END;
+""",
+    "private_no_update": """
+CREATE TRIGGER IF NOT EXISTS private_no_update BEFORE UPDATE ON private
+BEGIN SELECT raise(ABORT, 'the log is append-only'); END;
+""",
+}
+"""Trigger → the statement that makes it. A private row may be deleted: that is erasure."""
+
+SCHEMA = TABLES + "".join(GUARDS.values())

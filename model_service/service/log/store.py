@@ -1,0 +1,201 @@
+"""The one writer: a batch of entries is in the log whole, or not at all.
+
+Nothing here waits for the event loop; `log.py` puts it under one. After any error the connection
+is closed, and the next attempt opens it anew, so that a full disk or a lock heals by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+
+from model_service.service.database import connect
+from model_service.service.log import schema
+from model_service.service.log.entry import GENESIS, Draft, Entry, canonical, digest, now, stamp
+from model_service.service.log.private import Sealed, seal
+
+Head = tuple[int, str]
+"""Sequence and digest of the last entry."""
+
+_INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_PRIVATE = "INSERT INTO private VALUES (?, ?, ?, ?)"
+_HEAD = "SELECT seq, digest FROM entries ORDER BY seq DESC LIMIT 1"
+
+
+class LogUnavailable(Exception):
+    """The log can't be written or read now; the message says why and holds nothing personal."""
+
+
+class Prepared(NamedTuple):
+    """A draft whose content is settled; only its place in the chain is open."""
+
+    draft: Draft
+    at: str
+    body: str
+    private: tuple[tuple[str, Sealed], ...]
+
+
+def prepare(draft: Draft) -> Prepared:
+    """Settle a draft's time and bytes, so that no draft can spoil the batch it is written with."""
+    private = tuple((name, seal(text)) for name, text in draft.private.items())
+    body = dict(draft.body)
+    if private:
+        body["private"] = {name: sealed.digest for name, sealed in private}
+    return Prepared(draft, stamp(draft.at or now()), canonical(body).decode(), private)
+
+
+class Store:
+    """The log's file.
+
+    Parameters
+    ----------
+    path : Path
+    busy_timeout_ms : int
+        How long to wait for another process's lock.
+    vfs : str, optional
+        Name of a SQLite file-system layer; the tests put faults there.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_ms: int = 500, vfs: str | None = None) -> None:
+        self.path = path
+        self._busy_timeout_ms = busy_timeout_ms
+        self._vfs = vfs
+        self._connection: apsw.Connection | None = None
+        self._identity: tuple[object, object] = (None, None)
+        self._head: Head | None = None
+        self.failed: str | None = None
+
+    @property
+    def head(self) -> Head | None:
+        """The last entry that was acknowledged or found at opening; None before any opening."""
+        return self._head
+
+    def write(self, batch: Sequence[Prepared]) -> list[Entry]:
+        """Append a batch in one transaction and wait until it is on disk.
+
+        The place in the chain is taken from the file inside the transaction, so that the chain
+        holds even if another process has written meanwhile.
+
+        Raises
+        ------
+        LogUnavailable
+            Nothing of the batch is in the log, as far as anyone was told.
+        """
+        with self._guarded() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            seq, previous = connection.execute(_HEAD).get or (0, GENESIS)
+            entries, private = [], []
+            for draft, at, body, sealed in batch:
+                seq += 1
+                about = (draft.kind, draft.call_id, draft.revision, draft.assessment_id)
+                fields = (seq, at, *about, draft.actor, body, previous)
+                entry = Entry(*fields, digest(*fields))
+                previous = entry.digest
+                entries.append(entry)
+                private.append([(seq, name, text.salt, text.content) for name, text in sealed])
+            for entry, rows in zip(entries, private, strict=True):
+                connection.execute(_INSERT, entry)
+                for row in rows:
+                    connection.execute(_INSERT_PRIVATE, row)
+            connection.execute("COMMIT")
+        self._head = (seq, previous)
+        self.failed = None
+        return entries
+
+    def probe(self) -> None:
+        """Find out whether an entry could be written now.
+
+        After a failure something is really written, beside the log: a full disk can't be seen
+        otherwise.
+
+        Raises
+        ------
+        LogUnavailable
+        """
+        with self._guarded() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            if self.failed is not None:
+                connection.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (stamp(now()),))
+            connection.execute("COMMIT")
+        self.failed = None
+
+    def reading(self) -> contextlib.AbstractContextManager[apsw.Connection]:
+        """Give the connection for reading; inside, errors of SQLite become `LogUnavailable`."""
+        return self._guarded()
+
+    def close(self) -> None:
+        """Let go of the file; the next use opens it again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close(force=True)
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[apsw.Connection]:
+        try:
+            yield self._open()
+        except BaseException as error:
+            # Close rather than roll back: it does that too, and whatever state the failed
+            # attempt left in the connection goes with it.
+            self.close()
+            if isinstance(error, LogUnavailable):
+                self.failed = str(error)
+            elif isinstance(error, apsw.Error | OSError):
+                kind = type(error).__name__.removesuffix("Error").lower() or "system error"
+                self.failed = f"the decision log can't be used ({kind})"
+                raise LogUnavailable(self.failed) from error
+            raise
+
+    def _open(self) -> apsw.Connection:
+        if self._connection is not None:
+            # A file that was moved or deleted under us would go on taking entries that nobody
+            # could ever find again.
+            if self._identify() == self._identity:
+                return self._connection
+            self.close()
+        connection = connect(
+            self.path,
+            busy_timeout_ms=self._busy_timeout_ms,
+            create=self._head is None,  # once there was a log, a new one must not take its place
+            vfs=self._vfs,
+        )
+        try:
+            self._check(connection)
+        except BaseException:
+            connection.close(force=True)
+            raise
+        self._connection = connection
+        self._identity = self._identify()
+        return connection
+
+    def _check(self, connection: apsw.Connection) -> None:
+        written = (connection.pragma("application_id"), connection.pragma("user_version"))
+        if written == (0, 0) and connection.execute("SELECT 1 FROM sqlite_schema").get is None:
+            with connection:
+                connection.execute(schema.SCHEMA)
+                connection.pragma("application_id", schema.APPLICATION_ID)
+                connection.pragma("user_version", schema.VERSION)
+        elif written == (schema.APPLICATION_ID, schema.VERSION):
+            connection.execute(schema.SCHEMA)  # puts back a guard that somebody dropped
+        else:
+            raise LogUnavailable("the file is no decision log of this version")
+        if self._head is None:
+            self._head = connection.execute(_HEAD).get or (0, GENESIS)
+        elif self._head[0]:
+            there = connection.execute("SELECT digest FROM entries WHERE seq = ?", self._head[:1])
+            if there.get != self._head[1]:
+                raise LogUnavailable("the decision log was replaced by another one")
+
+    def _identify(self) -> tuple[object, object]:
+        found: list[object] = []
+        for path in (str(self.path), f"{self.path}-wal"):
+            try:
+                status = os.stat(path)
+                found.append((status.st_dev, status.st_ino))
+            except OSError:
+                found.append(None)
+        return found[0], found[1]

@@ -1,0 +1,129 @@
+"""Walks the chain and names the first bad entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+import orjson
+
+from data.errors import InputError
+from model_service.service.log.entry import GENESIS, Entry, digest
+from model_service.service.log.private import Broken, unseal
+from model_service.service.log.store import Head
+
+
+class VerifyError(InputError):
+    """The file is no decision log, or can't be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The first entry that is not as it was written."""
+
+    seq: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a walk along the chain found.
+
+    Parameters
+    ----------
+    entries : int
+        Entries that were found good, from the first on.
+    head : (int, str)
+        Sequence and digest of the last good entry.
+    fault : Fault or None
+    """
+
+    entries: int
+    head: Head
+    fault: Fault | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether every entry is as it was written."""
+        return self.fault is None
+
+
+def verify(path: Path, *, expected: Head | None = None) -> Verification:
+    """Check every entry of a log, and the personal text beside it, against the chain.
+
+    Parameters
+    ----------
+    path : Path
+    expected : (int, str), optional
+        Sequence and digest of an entry that somebody was given, such as the `log` of an answer:
+        without it, a log whose last entries were cut off can't be told from a younger one.
+
+    Raises
+    ------
+    VerifyError
+        If the file can't be read as a decision log at all.
+    """
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    except apsw.Error:
+        raise VerifyError(f"{path} can't be read: give the file of a decision log") from None
+    try:
+        return _walk(connection, expected)
+    except apsw.Error:
+        raise VerifyError(
+            f"{path} can't be read to its end: it is no decision log, or damaged"
+        ) from None
+    finally:
+        connection.close(force=True)
+
+
+def _walk(connection: apsw.Connection, expected: Head | None) -> Verification:
+    with connection:  # one snapshot, while the service goes on writing
+        previous, seq = GENESIS, 0
+        private = connection.execute("SELECT seq, name, salt, content FROM private ORDER BY seq")
+        row = private.fetchone()
+        for values in connection.execute("SELECT * FROM entries ORDER BY seq"):
+            entry = Entry(*values)
+            texts: dict[str, tuple[bytes, bytes]] = {}
+            while row is not None and row[0] == entry.seq:
+                texts[row[1]] = (row[2], row[3])
+                row = private.fetchone()
+            what = _wrong(entry, seq + 1, previous, texts)
+            if what is None and row is not None and row[0] < entry.seq:
+                return Verification(seq, (seq, previous), Fault(row[0], "text of no entry"))
+            if what is None and expected is not None and expected[0] == entry.seq:
+                what = None if expected[1] == entry.digest else "not the entry that was expected"
+            if what is not None:
+                # A gap shows at the entry after it; the first bad one is the one that is gone.
+                return Verification(seq, (seq, previous), Fault(seq + 1, what))
+            seq, previous = entry.seq, entry.digest
+    if row is not None:
+        return Verification(seq, (seq, previous), Fault(row[0], "text of no entry"))
+    if expected is not None and expected[0] > seq:
+        return Verification(seq, (seq, previous), Fault(seq + 1, "missing"))
+    return Verification(seq, (seq, previous), None)
+
+
+def _wrong(
+    entry: Entry, seq: int, previous: str, texts: dict[str, tuple[bytes, bytes]]
+) -> str | None:
+    if entry.seq != seq:
+        return "missing" if entry.seq > seq else "out of place"
+    if entry.previous != previous:
+        return "does not follow the entry before it"
+    try:
+        if digest(*entry[:-1]) != entry.digest:
+            return "changed"
+        digests = orjson.loads(entry.body).get("private", {})
+        if texts.keys() - digests.keys():
+            return "has text that it does not name"
+        if digests.keys() - texts.keys():
+            return "its text is missing"
+        for name, (salt, content) in texts.items():
+            unseal(salt, content, digests[name])
+    except Broken:
+        return "its text was changed"
+    except (ValueError, TypeError, AttributeError):
+        return "changed"
+    return None

@@ -1,0 +1,112 @@
+"""Everything that can be set, in one class, from the environment (`CRISISCALL_…`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from data.errors import InputError
+
+PREFIX = "CRISISCALL_"
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class SettingsError(InputError):
+    """A setting that can't be used."""
+
+
+class Settings(BaseSettings):
+    """What the service can be told.
+
+    Every field is read from the environment variable of its name with `CRISISCALL_` before it;
+    `load_settings` adds what the command line says and turns mistakes into one line.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    home: Path = Field(Path("var"), description="Folder of everything that the service keeps.")
+    release: Path | None = Field(
+        None,
+        description="A release's folder, or a file that names one beside it; "
+        "home/releases/champion if not set.",
+    )
+    trusted_keys: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None,
+        description="Public keys (Ed25519, hex, separated by commas) one of which must have signed "
+        "the release; what home/keys/release.pub holds if not set.",
+    )
+    log: Path | None = Field(None, description="The decision log; home/log.db if not set.")
+    accounts: Path | None = Field(None, description="Users; home/accounts.db if not set.")
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    log_level: LogLevel = "info"
+
+    body_limit: int = Field(64 * 1024, ge=1024, description="Bytes of the largest request body.")
+    token_hours: float = Field(12.0, gt=0, le=24 * 7, description="A sign-in lasts a shift.")
+    token_cache_seconds: float = Field(
+        2.0, ge=0, le=10, description="A revoked token or disabled user is out after this."
+    )
+    lockout_failures: int = Field(5, ge=1, description="Failed sign-ins of one user …")
+    lockout_minutes: float = Field(15.0, gt=0, description="… within this, and nobody gets in.")
+    reload_seconds: float = Field(
+        1.0, gt=0, description="How often the service looks for another release."
+    )
+    busy_timeout_ms: int = Field(
+        500, ge=0, le=1000, description="Wait for a locked database no longer than this."
+    )
+
+    @field_validator("trusted_keys", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("trusted_keys")
+    @classmethod
+    def _check_keys(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for key in value or ():
+            if len(key) != 64 or not set(key) <= set("0123456789abcdef"):
+                raise ValueError("a public key is 64 lower-case hexadecimal digits")
+        return value
+
+    @property
+    def release_path(self) -> Path:
+        """A release's folder or the file that names it."""
+        return self.release or self.home / "releases" / "champion"
+
+    @property
+    def key_path(self) -> Path:
+        """File of the public keys that are trusted where `trusted_keys` is not set."""
+        return self.home / "keys" / "release.pub"
+
+    @property
+    def log_path(self) -> Path:
+        """File of the decision log."""
+        return self.log or self.home / "log.db"
+
+    @property
+    def accounts_path(self) -> Path:
+        """File of the users."""
+        return self.accounts or self.home / "accounts.db"
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read the settings from the environment; what is given and not None goes first.
+
+    Raises
+    ------
+    SettingsError
+        If a setting can't be used; the message names the environment variable.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        raise SettingsError(f"{PREFIX}{name.upper()}: {first['msg']}") from None

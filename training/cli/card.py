@@ -1,0 +1,28 @@
+"""`crisiscall card`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from training.cli.options import home_option, open_release, release_option
+
+
+@click.command(epilog="Example: crisiscall card --out card.md")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="File to write; else the card is printed.",
+)
+@release_option
+@home_option
+def card(out: Path | None, release: Path | None, home: Path) -> None:
+    """Show a release's model card, as it was written when the release was made."""
+    text = open_release(release, home).card
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8")
+        click.echo(f"written to {out}")

@@ -1,0 +1,110 @@
+"""`crisiscall evaluate`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from training.cli.options import home_option, open_release, release_option
+from training.cli.progress import progress
+
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.command(
+    epilog="Example: crisiscall evaluate --data var/data/seattle --config seattle "
+    "--out var/evaluation/seattle"
+)
+@click.option(
+    "--data",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder of labelled calls, made by `crisiscall data`.",
+)
+@click.option(
+    "--config",
+    default=None,
+    help="Evaluate only the test part of this training configuration's split.",
+)
+@click.option("--since", type=DAY, default=None, help="First day (UTC) to evaluate.")
+@click.option("--until", type=DAY, default=None, help="Day (UTC) before which to stop.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder for evaluation.json, evaluation.md and the plots.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+@release_option
+@home_option
+def evaluate(
+    folder: Path,
+    config: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    out: Path | None,
+    seed: int,
+    release: Path | None,
+    home: Path,
+) -> None:
+    """Measure a release on labelled calls, with 95% intervals.
+
+    Evaluating on calls that the release was trained on flatters it: name the training
+    configuration, or a period after it.
+    """
+    import json
+    from datetime import UTC
+
+    from data.dataset import Dataset
+    from data.errors import InputError
+    from training.card import head_table, recommendation_tables
+    from training.config import load_config
+    from training.evaluate import evaluate as measure
+    from training.fit import split
+
+    loaded = open_release(release, home)
+    dataset = Dataset.read(folder)
+    received = dataset.calls["received_at"]
+    chosen = received.notna()
+    if config is not None:
+        chosen &= split(dataset, load_config(config)) == "test"
+    if since is not None:
+        chosen &= received >= since.replace(tzinfo=UTC)
+    if until is not None:
+        chosen &= received < until.replace(tzinfo=UTC)
+    if not chosen.any():
+        raise InputError("no call lies in the period that was asked for")
+    clusters = dataset.families().fillna(dataset.incidents())
+    evaluation = {
+        "release": loaded.digest,
+        "data": {"source": dataset.manifest.get("source"), "digest": dataset.digest},
+        **measure(
+            loaded,
+            dataset.calls[chosen],
+            dataset.targets()[chosen],
+            clusters[chosen],
+            seed=seed,
+            progress=progress,
+        ),
+    }
+    tables = head_table(evaluation) + "\n\n" + recommendation_tables(evaluation["recommendation"])
+    click.echo(tables)
+    if out is not None:
+        from training.plots import draw
+
+        out.mkdir(parents=True, exist_ok=True)
+        plots = draw(evaluation, out)
+        text = json.dumps(evaluation, indent=2, allow_nan=False)
+        (out / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+        heading = (
+            f"# Release {loaded.name} on {evaluation['calls']:,} calls of "
+            f"{evaluation['data']['source']}\n\n"
+            f"{evaluation['received_at'][0][:10]} to {evaluation['received_at'][1][:10]}; "
+            "95% intervals from a bootstrap of whole clusters.\n\n"
+        )
+        images = "".join(f"\n![{plot.stem}]({plot.name})\n" for plot in plots)
+        (out / "evaluation.md").write_text(heading + tables + "\n" + images, encoding="utf-8")
+        click.echo(f"\nwritten to {out}")

@@ -1,0 +1,72 @@
+"""`crisiscall train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from training.cli.options import home_option
+from training.cli.progress import progress
+
+
+@click.command(epilog="Example: crisiscall train --data var/data/synthetic --config synthetic")
+@click.option(
+    "--data",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder of calls, made by `crisiscall data`.",
+)
+@click.option(
+    "--config",
+    default="synthetic",
+    show_default=True,
+    help="A shipped configuration (synthetic, seattle) or a YAML file.",
+)
+@click.option(
+    "--champion/--no-champion",
+    default=None,
+    help="Put the release in force. Without either: only if none is in force yet.",
+)
+@home_option
+def train(folder: Path, config: str, champion: bool | None, home: Path) -> None:
+    """Fit both heads, set thresholds, evaluate, log to MLflow, write a release."""
+    from data.dataset import Dataset
+    from model_service.model.release import ReleaseError
+    from model_service.model.store import champion as in_force
+    from model_service.model.store import name_champion
+    from training import pipeline
+    from training.card import head_table
+    from training.config import load_config
+    from training.keys import signing_key
+    from training.registry import register
+
+    settings = load_config(config)
+    dataset = Dataset.read(folder)
+    store = home / "releases"
+    if champion is None:
+        try:
+            in_force(store)
+            champion = False
+        except ReleaseError:
+            champion = True
+    trained = pipeline.train(
+        dataset,
+        settings,
+        store=store,
+        key=signing_key(home / "keys"),
+        report=lambda words: click.echo(f"  {words}", err=True),
+        progress=progress,
+    )
+    click.echo("  logging the run to MLflow", err=True)
+    registered = register(trained, dataset, settings, home=home, champion=champion)
+    if champion:
+        name_champion(store, trained.folder)
+    click.echo(head_table(trained.metrics["test"]))
+    click.echo()
+    click.echo(f"release   {trained.folder}" + ("  (champion)" if champion else ""))
+    click.echo(f"parity    {trained.parity:.1e} between pipeline and scorer")
+    click.echo(
+        f"MLflow    {registered.model} version {registered.version}, run {registered.run_id}"
+    )

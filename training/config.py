@@ -1,0 +1,93 @@
+"""What one training run is: a YAML file, checked."""
+
+from __future__ import annotations
+
+from datetime import date
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from data.errors import InputError
+from model_service.model.features import FeatureSettings
+
+
+class ConfigError(InputError):
+    """A training configuration that can't be used."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+Cut = Annotated[float, Field(gt=0, lt=1)] | Annotated[date, Field(strict=False)]
+
+
+class SplitSettings(_Part):
+    """Where validation and test begin: a day, or a share of the calls in time order."""
+
+    validation_from: Cut
+    test_from: Cut
+
+
+class SearchSettings(_Part):
+    """What is tried; validation calls choose (average precision, the mean of both heads)."""
+
+    C: Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
+    weights: dict[str, Annotated[tuple[float, ...], Field(strict=False, min_length=1)]] = Field(
+        default_factory=dict,
+        description="Feature → scales to try, besides those fixed in features.weights.",
+    )
+
+
+class TrainingConfig(_Part):
+    """One training run."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)
+    title: str
+    data: str = Field(description="Where the calls come from, in words, for the card.")
+    warning: str = Field(description="What stands at the head of the card and on the page.")
+    features: FeatureSettings
+    split: SplitSettings
+    search: SearchSettings
+    plan: str = Field(description="A shipped response plan, or the path of one.")
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        named = {text.column for text in self.features.texts} | set(self.features.categories)
+        unknown = sorted(set(self.search.weights) - named)
+        if unknown:
+            raise ValueError(f"search.weights names what is no feature: {', '.join(unknown)}")
+        return self
+
+
+def load_config(name: str) -> TrainingConfig:
+    """Read a configuration: a file, or the name of one that the project ships.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or it can't be used; the message names the field.
+    """
+    shipped = resources.files("training") / "configs" / f"{name}.yaml"
+    try:
+        if shipped.is_file():
+            text = shipped.read_text(encoding="utf-8")
+        else:
+            text = Path(name).read_text(encoding="utf-8")
+        document = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(
+            f"no training configuration {name!r}: neither a file nor a shipped one"
+        ) from None
+    except yaml.YAMLError:
+        raise ConfigError(f"{name}: not valid YAML") from None
+    try:
+        return TrainingConfig.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"]) or "the configuration"
+        raise ConfigError(f"{name}: {path}: {first['msg']}") from None

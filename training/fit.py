@@ -1,0 +1,204 @@
+"""From labelled calls to a fitted, calibrated classifier and its thresholds.
+
+Test calls take part in nothing here. In order:
+
+1. split by time, purged by incident, scenario family and repeated narrative;
+2. fit every candidate on the training calls; validation calls choose;
+3. cross-fit the chosen settings over the validation calls: each fold of them is scored by a model
+   that learned from all training calls and the other folds. Calibration and thresholds come from
+   these scores, so they fit a model of the final one's kind on calls that it has not seen;
+4. fit the chosen settings anew on training and validation calls together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import GroupKFold
+
+from data.call import TARGETS
+from data.dataset import Dataset
+from data.errors import InputError
+from data.splits import temporal_split
+from model_service.model.classifier import CallClassifier, TooFewLabels, as_labels, labelled
+from model_service.model.features import build_features
+from model_service.model.plan import ResponsePlan, ThresholdSet
+from training.config import TrainingConfig
+from training.thresholds import Evidence, choose
+
+FOLDS = 5
+
+REPEATED = 40
+"""A narrative of at least so many characters that occurs twice is taken as one incident."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `fit` found.
+
+    Parameters
+    ----------
+    classifier : CallClassifier
+    thresholds : dict of str to Thresholds
+    evidence : dict
+        Target → "low" and "high" → how the plan's promise was kept on validation calls.
+    part : pandas.Series
+        "train", "validation", "test" or "purged", per call of the dataset.
+    search : list of dict
+        Every candidate and its average precision on validation calls.
+    """
+
+    classifier: CallClassifier
+    thresholds: ThresholdSet
+    evidence: dict[str, dict[str, Evidence]]
+    part: pd.Series
+    search: list[dict[str, Any]]
+
+
+def split(dataset: Dataset, config: TrainingConfig) -> pd.Series:
+    """Split a dataset as a configuration says; see `data.splits.temporal_split`."""
+    narrative = dataset.calls["narrative"]
+    return temporal_split(
+        dataset.calls,
+        validation_from=config.split.validation_from,
+        test_from=config.split.test_from,
+        timezone=config.features.timezone,
+        groups=[
+            dataset.incidents(),
+            dataset.families(),
+            narrative.where(narrative.str.len() >= REPEATED),
+        ],
+    )
+
+
+def fit(
+    dataset: Dataset,
+    config: TrainingConfig,
+    plan: ResponsePlan,
+    *,
+    report: Callable[[str], None] = lambda _: None,
+) -> Fitted:
+    """Fit, choose, calibrate and set thresholds.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    config : TrainingConfig
+    plan : ResponsePlan
+        Its promises set the thresholds.
+    report : callable
+        Told in a few words what is being done.
+
+    Raises
+    ------
+    InputError
+        If a part of the split is empty or lacks a class of a target.
+    """
+    part = split(dataset, config)
+    y = as_labels(dataset.targets())
+    calls = dataset.calls
+    train, validation = (part == "train").to_numpy(), (part == "validation").to_numpy()
+    try:
+        for column, target in enumerate(TARGETS):
+            for name, rows in (("training", train), ("validation", validation)):
+                labelled(y[rows, column], f"{target}, {name} part")
+        chosen, search = _search(calls, y, train, validation, config, report)
+        clusters = dataset.families().fillna(dataset.incidents())
+        report(f"cross-fitting over {FOLDS} folds of the validation calls")
+        scores = _cross_fit(chosen, calls, y, train, validation, clusters)
+        final = CallClassifier(chosen.settings, C=chosen.C)
+        report("fitting the chosen settings on training and validation calls")
+        final.fit(calls[train | validation], y[train | validation])
+        final.calibrate(scores, y[validation])
+        thresholds, evidence = _thresholds(final.calibrated(scores), y[validation], plan)
+    except TooFewLabels as error:
+        raise InputError(str(error)) from None
+    return Fitted(final, thresholds, evidence, part, search)
+
+
+def _search(
+    calls: pd.DataFrame,
+    y: NDArray[np.float64],
+    train: NDArray[np.bool_],
+    validation: NDArray[np.bool_],
+    config: TrainingConfig,
+    report: Callable[[str], None],
+) -> tuple[CallClassifier, list[dict[str, Any]]]:
+    tried: list[dict[str, Any]] = []
+    best: tuple[float, CallClassifier] | None = None
+    names = list(config.search.weights)
+    variants = list(product(*config.search.weights.values()))
+    for number, scales in enumerate(variants, 1):
+        scaled = dict(zip(names, scales, strict=True))
+        report(f"fitting candidates, feature variant {number} of {len(variants)}")
+        settings = config.features.model_copy(
+            update={"weights": {**config.features.weights, **scaled}}
+        )
+        features = build_features(settings).fit(calls[train])
+        seen, unseen = features.transform(calls[train]), features.transform(calls[validation])
+        reached: dict[str, tuple[float, float]] = {}
+        for C in config.search.C:
+            model = CallClassifier(settings, C=dict.fromkeys(TARGETS, C)).fit_heads(seen, y[train])
+            figures = {}
+            for column, target in enumerate(TARGETS):
+                there = labelled(y[validation, column], target)
+                figures[target] = float(
+                    average_precision_score(
+                        y[validation, column][there],
+                        model.heads_[target].decision_function(unseen[there]),
+                    )
+                )
+                if target not in reached or figures[target] > reached[target][0]:
+                    reached[target] = (figures[target], C)
+            tried.append({"C": C, "weights": scaled, "average_precision": figures})
+        mean = sum(figure for figure, _ in reached.values()) / len(reached)
+        if best is None or mean > best[0]:
+            strengths = {target: C for target, (_, C) in reached.items()}
+            chosen = CallClassifier(settings, C=strengths)
+            chosen.features_ = features
+            best = (mean, chosen.fit_heads(seen, y[train]))
+    assert best is not None
+    return best[1], tried
+
+
+def _cross_fit(
+    chosen: CallClassifier,
+    calls: pd.DataFrame,
+    y: NDArray[np.float64],
+    train: NDArray[np.bool_],
+    validation: NDArray[np.bool_],
+    clusters: pd.Series,
+) -> NDArray[np.float64]:
+    """Score every validation call by a model that has learned from none of its cluster."""
+    rows = np.flatnonzero(validation)
+    groups = clusters.to_numpy(dtype=object)[rows].astype(str)
+    folds = min(FOLDS, len(np.unique(groups)))
+    if folds < 2:
+        raise InputError("the validation part holds a single incident or family")
+    scores = np.full((len(rows), len(TARGETS)), np.nan)
+    for others, held_out in GroupKFold(folds).split(rows, groups=groups):
+        learned = train.copy()
+        learned[rows[others]] = True
+        model = CallClassifier(chosen.settings, C=chosen.C)
+        model.fit(calls[learned], y[learned])
+        scores[held_out] = model.scores(calls.iloc[rows[held_out]])
+    return scores
+
+
+def _thresholds(
+    p: NDArray[np.float64], y: NDArray[np.float64], plan: ResponsePlan
+) -> tuple[ThresholdSet, dict[str, dict[str, Evidence]]]:
+    thresholds: ThresholdSet = {}
+    evidence = {}
+    for column, target in enumerate(TARGETS):
+        there = labelled(y[:, column], target)
+        promises = plan.bands[target]  # type: ignore[index]
+        thresholds[target], evidence[target] = choose(y[there, column], p[there, column], promises)
+    return thresholds, evidence
