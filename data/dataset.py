@@ -30,6 +30,7 @@ from data.errors import InputError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+TABLES = ("calls", "outcomes", "labels", "groups", "rejected")
 
 OUTCOME_DTYPES: dict[str, str] = {
     "call_id": "str",
@@ -109,6 +110,18 @@ class Dataset:
         lookup = self.groups.drop_duplicates("call_id").set_index("call_id")[column]
         return self.calls["call_id"].map(lookup).astype("str")
 
+    def label_counts(self) -> dict[str, dict[str, int]]:
+        """Count the calls, however many revisions they have, by target and value."""
+        targets = self.targets()[~self.calls["call_id"].duplicated()]
+        return {
+            target: {
+                "positive": int((targets[target] == True).sum()),  # noqa: E712 - nullable boolean
+                "negative": int((targets[target] == False).sum()),  # noqa: E712
+                "missing": int(targets[target].isna().sum()),
+            }
+            for target in TARGETS
+        }
+
     @property
     def digest(self) -> str:
         """SHA-256 over the digests of the tables, as the manifest holds it after `write`."""
@@ -134,9 +147,10 @@ class Dataset:
             self.manifest = {
                 **self.manifest,
                 "format": FORMAT,
-                "calls": len(self.calls),
+                "calls": int(self.calls["call_id"].nunique()),
+                "revisions": len(self.calls),
                 "rejected": _reasons(self.rejected),
-                "labels": _label_counts(self.targets()),
+                "labels": self.label_counts(),
                 "received_at": _span(self.calls["received_at"]),
                 "files": digests,
                 "digest": hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest(),
@@ -162,13 +176,13 @@ class Dataset:
         """
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            files: dict[str, str] = manifest["files"]
-        except FileNotFoundError:
+            files: dict[str, str] = {name: manifest["files"][name] for name in TABLES}
+        except (FileNotFoundError, NotADirectoryError):
             raise DatasetError(
                 f"{folder} is no folder of calls (no {MANIFEST}); "
                 "make one with `crisiscall data synthesize` or `crisiscall data import`"
             ) from None
-        except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
+        except (ValueError, KeyError, TypeError):
             raise DatasetError(f"{folder / MANIFEST} is damaged; make the folder again") from None
         tables = {}
         for name, digest in files.items():
@@ -179,10 +193,7 @@ class Dataset:
         return cls(**tables, manifest=manifest)
 
     def _tables(self) -> dict[str, pd.DataFrame]:
-        return {
-            name: getattr(self, name)
-            for name in ("calls", "outcomes", "labels", "groups", "rejected")
-        }
+        return {name: getattr(self, name) for name in TABLES}
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> str:
@@ -198,17 +209,6 @@ def _file_digest(path: Path) -> str:
 def _reasons(rejected: pd.DataFrame | None) -> dict[str, int]:
     assert rejected is not None
     return {str(reason): int(n) for reason, n in rejected["reason"].value_counts().items()}
-
-
-def _label_counts(targets: pd.DataFrame) -> dict[str, dict[str, int]]:
-    return {
-        target: {
-            "positive": int((targets[target] == True).sum()),  # noqa: E712 - nullable boolean
-            "negative": int((targets[target] == False).sum()),  # noqa: E712
-            "missing": int(targets[target].isna().sum()),
-        }
-        for target in TARGETS
-    }
 
 
 def _span(times: pd.Series) -> list[str]:

@@ -73,17 +73,18 @@ class Report:
 
     Attributes
     ----------
-    calls : int
+    calls, revisions : int
     period : tuple of str
         First and last day, local where the manifest names a time zone; empty without calls.
     labels : dict
-        Target → counts of positive, negative, missing.
+        Target → counts of calls: positive, negative, missing.
     missing : dict
-        Field → share of the calls in which it is missing, 0 to 1.
+        Field → share of the revisions in which it is missing, 0 to 1.
     findings : list of Finding
     """
 
     calls: int
+    revisions: int
     period: tuple[str, ...]
     labels: dict[str, dict[str, int]]
     missing: dict[str, float]
@@ -118,15 +119,8 @@ def check(
     calls, targets = dataset.calls, dataset.targets()
     times = _local_times(dataset)
     span = () if calls.empty else (str(times.min().date()), str(times.max().date()))
-    counts = {
-        target: {
-            "positive": int((targets[target] == True).sum()),  # noqa: E712 - nullable boolean
-            "negative": int((targets[target] == False).sum()),  # noqa: E712
-            "missing": int(targets[target].isna().sum()),
-        }
-        for target in TARGETS
-    }
-    report = Report(len(calls), span, counts, _missing(calls))
+    number = int(calls["call_id"].nunique())
+    report = Report(number, len(calls), span, dataset.label_counts(), _missing(calls))
     if calls.empty:
         report.add("error", "no_calls", "there are no calls")
         return report
@@ -171,7 +165,7 @@ def _check_rejected(dataset: Dataset, report: Report) -> None:
     if copies:
         report.add("note", "copies_dropped", f"{copies:,} repeated rows were left out when read")
     if lost:
-        share = lost / (lost + report.calls)
+        share = lost / (lost + report.revisions)
         reason, n = next(
             (reason, n)
             for reason, n in dataset.rejected["reason"].value_counts().items()

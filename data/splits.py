@@ -52,6 +52,8 @@ def temporal_split(
     InputError
         If a part is empty, or validation does not begin before test.
     """
+    if calls.empty:
+        raise InputError("there are no calls to split")
     times = calls["received_at"]
     first = _instant(times, validation_from, timezone)
     second = _instant(times, test_from, timezone)

@@ -84,6 +84,13 @@ def tokenize(text: str) -> list[Token]:
         return [Token(mask(m[0]), m.start(), m.end()) for m in _TOKEN.finditer(folded)]
     folded, origin = _fold(text)
     return [
-        Token(mask(m[0]), origin[m.start()], origin[m.end() - 1] + 1)
+        Token(mask(m[0]), origin[m.start()], _after_marks(text, origin[m.end() - 1] + 1))
         for m in _TOKEN.finditer(folded)
     ]
+
+
+def _after_marks(text: str, end: int) -> int:
+    """Move an end behind the combining marks that belong to the last letter."""
+    while end < len(text) and unicodedata.category(text[end]) == "Mn":
+        end += 1
+    return end

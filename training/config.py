@@ -7,9 +7,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from data.document import DocumentError, read_document
 from data.errors import InputError
 from model_service.model.features import FeatureSettings
 
@@ -19,7 +19,7 @@ class ConfigError(InputError):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 Cut = Annotated[float, Field(gt=0, lt=1)] | Annotated[date, Field(strict=False)]
@@ -35,8 +35,10 @@ class SplitSettings(_Part):
 class SearchSettings(_Part):
     """What is tried; validation calls choose (average precision, the mean of both heads)."""
 
-    C: Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
-    weights: dict[str, Annotated[tuple[float, ...], Field(strict=False, min_length=1)]] = Field(
+    C: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False, min_length=1)]
+    weights: dict[
+        str, Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False, min_length=1)]
+    ] = Field(
         default_factory=dict,
         description="Feature → scales to try, besides those fixed in features.weights.",
     )
@@ -78,16 +80,16 @@ def load_config(name: str) -> TrainingConfig:
             text = shipped.read_text(encoding="utf-8")
         else:
             text = Path(name).read_text(encoding="utf-8")
-        document = yaml.safe_load(text)
+        document = read_document(text)
     except (OSError, UnicodeDecodeError):
         raise ConfigError(
             f"no training configuration {name!r}: neither a file nor a shipped one"
         ) from None
-    except yaml.YAMLError:
-        raise ConfigError(f"{name}: not valid YAML") from None
+    except DocumentError as error:
+        raise ConfigError(f"{name}: {error}") from None
     try:
         return TrainingConfig.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"]) or "the configuration"
-        raise ConfigError(f"{name}: {path}: {first['msg']}") from None
+        raise ConfigError(f"{name}: {path}: {first['msg'].removeprefix('Value error, ')}") from None

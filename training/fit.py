@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import diags_array
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 
@@ -131,28 +132,36 @@ def _search(
     config: TrainingConfig,
     report: Callable[[str], None],
 ) -> tuple[CallClassifier, list[dict[str, Any]]]:
+    """Choose scales for both heads and a penalty for each; the calls are vectorised once."""
+    report("vectorising")
+    features = build_features(config.features)
+    seen = features.fit_transform(calls[train])
+    unseen = features.transform(calls[validation])
+    blocks = features.named_steps["columns"].output_indices_
     tried: list[dict[str, Any]] = []
     best: tuple[float, CallClassifier] | None = None
     names = list(config.search.weights)
     variants = list(product(*config.search.weights.values()))
     for number, scales in enumerate(variants, 1):
+        report(f"fitting candidates, {number} of {len(variants)} feature scales")
         scaled = dict(zip(names, scales, strict=True))
-        report(f"fitting candidates, feature variant {number} of {len(variants)}")
+        scale = np.ones(seen.shape[1])
+        for name, value in scaled.items():
+            scale[blocks[name]] = value / config.features.weights.get(name, 1.0)
         settings = config.features.model_copy(
             update={"weights": {**config.features.weights, **scaled}}
         )
-        features = build_features(settings).fit(calls[train])
-        seen, unseen = features.transform(calls[train]), features.transform(calls[validation])
+        here, there = seen @ diags_array(scale), unseen @ diags_array(scale)
         reached: dict[str, tuple[float, float]] = {}
         for C in config.search.C:
-            model = CallClassifier(settings, C=dict.fromkeys(TARGETS, C)).fit_heads(seen, y[train])
+            model = CallClassifier(settings, C=dict.fromkeys(TARGETS, C)).fit_heads(here, y[train])
             figures = {}
             for column, target in enumerate(TARGETS):
-                there = labelled(y[validation, column], target)
+                known = labelled(y[validation, column], target)
                 figures[target] = float(
                     average_precision_score(
-                        y[validation, column][there],
-                        model.heads_[target].decision_function(unseen[there]),
+                        y[validation, column][known],
+                        model.heads_[target].decision_function(there[known]),
                     )
                 )
                 if target not in reached or figures[target] > reached[target][0]:
@@ -161,9 +170,7 @@ def _search(
         mean = sum(figure for figure, _ in reached.values()) / len(reached)
         if best is None or mean > best[0]:
             strengths = {target: C for target, (_, C) in reached.items()}
-            chosen = CallClassifier(settings, C=strengths)
-            chosen.features_ = features
-            best = (mean, chosen.fit_heads(seen, y[train]))
+            best = (mean, CallClassifier(settings, C=strengths))
     assert best is not None
     return best[1], tried
 

@@ -31,6 +31,7 @@ def signing_key(folder: Path) -> Ed25519PrivateKey:
             raise InputError(f"the signing key {path} can't be read") from None
         if not isinstance(key, Ed25519PrivateKey):
             raise InputError(f"the signing key {path} is not an Ed25519 key")
+        _publish(key, folder)
         return key
     folder.mkdir(parents=True, exist_ok=True)
     key = Ed25519PrivateKey.generate()
@@ -41,5 +42,14 @@ def signing_key(folder: Path) -> Ed25519PrivateKey:
     )
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(pem)
-    (folder / "release.pub").write_text(key.public_key().public_bytes_raw().hex() + "\n")
+    _publish(key, folder)
     return key
+
+
+def _publish(key: Ed25519PrivateKey, folder: Path) -> None:
+    """Write the public part where it is not there yet: making both can be cut short."""
+    path = folder / "release.pub"
+    if not path.exists():
+        draft = path.with_name(f".{path.name}-{os.getpid()}")
+        draft.write_text(key.public_key().public_bytes_raw().hex() + "\n", encoding="ascii")
+        draft.replace(path)

@@ -38,7 +38,7 @@ class ReleaseModel(PythonModel):
         pandas.DataFrame of shape (n_calls, 2)
         """
         calls = model_input.copy()
-        calls["received_at"] = pd.to_datetime(calls["received_at"], utc=True)
+        calls["received_at"] = pd.to_datetime(calls["received_at"], utc=True, format="ISO8601")
         scored = [
             self.release.scorer.score(call).prediction for call in to_calls(with_dtypes(calls))
         ]

@@ -120,17 +120,24 @@ def tracking_uri(home: Path) -> str:
 def code_version() -> str:
     """Name the commit that ran, marked if the tree differs from it; else the package's version."""
     root = Path(__file__).resolve().parent.parent
-    try:
-        commit = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"],
+
+    def git(*words: str) -> str:
+        ran = subprocess.run(
+            ["git", "-C", str(root), *words],
             capture_output=True,
             text=True,
             check=True,
             timeout=10,
-        ).stdout.strip()
+        )
+        return ran.stdout.strip()
+
+    try:
+        # An installed copy may lie inside somebody else's repository, whose commit is not ours.
+        if Path(git("rev-parse", "--show-toplevel")).resolve() == root:
+            return git("describe", "--always", "--dirty", "--abbrev=40")
     except (OSError, subprocess.SubprocessError):
-        commit = ""
-    return commit or version("crisiscall")
+        pass
+    return version("crisiscall")
 
 
 def _mlflow(home: Path) -> Any:
@@ -182,10 +189,11 @@ def _signature() -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
-    kinds = {"int64": DataType.long, "float64": DataType.double, "str": DataType.string}
+    # MLflow has no time with a zone: `received_at` goes in as ISO 8601 text with its offset.
+    kinds = {"int64": DataType.long, "float64": DataType.double}
     inputs: list[Any] = [
         ColSpec(
-            kinds.get(dtype, DataType.datetime),
+            kinds.get(dtype, DataType.string),
             name,
             required=name in ("call_id", "received_at"),
         )
@@ -206,4 +214,6 @@ def _example() -> Any:
         caller_role="family",
         answers={"weapon": "no"},
     )
-    return to_frame([call]).dropna(axis="columns")
+    frame = to_frame([call]).dropna(axis="columns")
+    frame["received_at"] = call.received_at.isoformat()
+    return frame

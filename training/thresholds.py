@@ -66,8 +66,8 @@ def choose(
     -------
     Thresholds, dict
         `low` is the highest threshold whose sensitivity keeps the promise; `high` the lowest whose
-        precision does, but not below `low`. Where no threshold reaches the precision, `high` lies
-        above 1: the band is never used. The dict holds the `Evidence` for "low" and "high".
+        precision does, among those that are not below `low`. Where no such threshold reaches the
+        precision, `high` lies above 1: the band is never used. The dict holds the `Evidence` for "low" and "high".
     """
     positive = np.sort(p[y == 1])
     # The threshold may leave out floor((1 - s)·n) of the n true cases.
@@ -80,9 +80,10 @@ def choose(
     selected = np.arange(1, len(p) + 1)
     # A threshold takes all calls of equal probability or none: look at the last of each run only.
     last = np.r_[np.diff(p[order]) != 0, True]
-    good = np.flatnonzero(last & (hits / selected >= promises.high.precision))
+    keeps = last & (hits / selected >= promises.high.precision) & (p[order] >= low)
+    good = np.flatnonzero(keeps)
     if len(good):
-        high = max(float(p[order][good[-1]]), low)
+        high = float(p[order][good[-1]])
         chosen = p >= high
         n, k = int(chosen.sum()), int(y[chosen].sum())
         precise = Evidence(promises.high.precision, k / n, wilson(k, n), n)

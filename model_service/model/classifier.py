@@ -11,7 +11,6 @@ from scipy.sparse import csr_matrix
 from scipy.special import expit
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
 
 from data.call import TARGETS
 from model_service.model.features import FeatureSettings, build_features
@@ -82,10 +81,8 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
         self.C = C
         self.max_iter = max_iter
 
-    def fit(
-        self, X: pd.DataFrame, y: NDArray[np.float64], *, features: Pipeline | None = None
-    ) -> CallClassifier:
-        """Learn the features, unless fitted ones are given, and both heads.
+    def fit(self, X: pd.DataFrame, y: NDArray[np.float64]) -> CallClassifier:
+        """Learn the features and both heads.
 
         Parameters
         ----------
@@ -93,16 +90,14 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
             Calls as `data.frame.to_frame` makes them.
         y : ndarray of shape (n_calls, 2)
             1, 0 or NaN for a missing label, in the order of `TARGETS`.
-        features : sklearn.pipeline.Pipeline, optional
-            Fitted features to reuse.
 
         Raises
         ------
         TooFewLabels
             If a head has a single class.
         """
-        self.features_ = build_features(self.settings).fit(X) if features is None else features
-        return self.fit_heads(self.features_.transform(X), y)
+        self.features_ = build_features(self.settings)
+        return self.fit_heads(self.features_.fit_transform(X), y)
 
     def fit_heads(self, matrix: csr_matrix, y: NDArray[np.float64]) -> CallClassifier:
         """Learn both heads from a matrix that `features_` made; `calibration_` stays."""

@@ -26,7 +26,7 @@ def compile_scorer(classifier: CallClassifier, X: pd.DataFrame) -> Scorer:
     Returns
     -------
     Scorer
-        Its log-odds equal `classifier.log_odds` but for rounding.
+        Its probabilities equal `classifier.predict_proba` but for rounding.
     """
     slopes, intercepts = np.array([classifier.calibration_[t] for t in TARGETS]).T
     coefficients = np.vstack([classifier.heads_[t].coef_[0] for t in TARGETS]) * slopes[:, None]

@@ -58,7 +58,8 @@ def explain(scorer: Scorer, scored: Scored) -> Explanation:
     """Put what a score was made of into words and fields.
 
     A term of several words gives each of them an equal share. Words that the model does not know
-    are not listed: they contribute nothing.
+    are not listed: they contribute nothing. The words of a text come in order and do not overlap;
+    where one character stands for several words, such as a fraction, they are listed as one.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def explain(scorer: Scorer, scored: Scored) -> Explanation:
     -------
     Explanation
     """
-    words = []
+    words: list[WordContribution] = []
     for text in scored.texts:
         shares: dict[int, list[float]] = {}
         for first, last, (crisis, risk) in text.hits:
@@ -82,6 +83,16 @@ def explain(scorer: Scorer, scored: Scored) -> Explanation:
         for position in sorted(shares):
             token = text.tokens[position]
             crisis, risk = shares[position]
+            before = words[-1] if words else None
+            if before is not None and before.column == text.column and token.start < before.end:
+                words[-1] = WordContribution(
+                    text.column,
+                    before.start,
+                    max(token.end, before.end),
+                    before.mental_health_crisis + crisis,
+                    before.safety_risk + risk,
+                )
+                continue
             words.append(WordContribution(text.column, token.start, token.end, crisis, risk))
     fields = tuple(
         FieldContribution(

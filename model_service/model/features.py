@@ -6,7 +6,9 @@ steps into plain weights, and a release is refused where the two differ.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from data.call import KNOWN_AT, Known
 from data.frame import ANSWER_COLUMNS
+from data.text import tokenize
 from model_service.model.scorer import HOUR, MISSING, WEEKDAY, ngrams
 
 PLACES = ("neighborhood", "premise_id")
@@ -39,7 +42,7 @@ CATEGORIES = (
 class TextFeature(BaseModel):
     """Word n-grams of one text field, weighted by TF-IDF and scaled to unit length."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
     column: Literal["narrative", "call_type"]
     ngrams: int = Field(2, ge=1, le=3, description="Longest run of words that is one term.")
@@ -53,15 +56,15 @@ class FeatureSettings(BaseModel):
     and the audit then say so.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
     timezone: str = Field(description="The agency's IANA time zone, for hour and weekday.")
-    texts: tuple[TextFeature, ...] = Field(strict=False)
+    texts: tuple[TextFeature, ...] = Field(strict=False, min_length=1)
     categories: tuple[str, ...] = Field(strict=False)
     min_calls: int = Field(
         20, ge=1, description="Calls a category must occur in to have a weight of its own."
     )
-    weights: dict[str, float] = Field(
+    weights: dict[str, Annotated[float, Field(gt=0)]] = Field(
         default_factory=dict,
         description="Scale of a text or category against the others; 1 where not named.",
     )
@@ -81,8 +84,11 @@ class FeatureSettings(BaseModel):
                 )
             if name not in CATEGORIES:
                 raise ValueError(f"unknown category {name!r}; known are {', '.join(CATEGORIES)}")
-        named = {text.column for text in self.texts} | set(self.categories)
-        unknown = sorted(set(self.weights) - named)
+        named = [text.column for text in self.texts] + list(self.categories)
+        twice = sorted({name for name in named if named.count(name) > 1})
+        if twice:
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        unknown = sorted(set(self.weights) - set(named))
         if unknown:
             raise ValueError(f"a weight for what is no feature: {', '.join(unknown)}")
         return self
@@ -94,11 +100,17 @@ class Terms:
     def __init__(self, longest: int) -> None:
         self.longest = longest
 
-    def __call__(self, text: str) -> list[str]:
+    def __call__(self, text: str) -> Sequence[str]:
         """Return the terms of a text, repeated as often as they occur."""
-        from data.text import tokenize
+        # Call types are few and come again and again; narratives hardly ever do.
+        return _remembered(text, self.longest) if len(text) <= 200 else _terms(text, self.longest)
 
-        return [term for term, _, _ in ngrams([t.text for t in tokenize(text)], self.longest)]
+
+def _terms(text: str, longest: int) -> tuple[str, ...]:
+    return tuple(term for term, _, _ in ngrams([t.text for t in tokenize(text)], longest))
+
+
+_remembered = lru_cache(maxsize=4096)(_terms)
 
 
 class Prepare(TransformerMixin, BaseEstimator):  # type: ignore[misc]

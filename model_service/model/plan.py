@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from data.call import TARGETS, Call, Question
+from data.document import DocumentError, read_document
 from data.errors import InputError
 from model_service.model.safeguards import (
     ABSTENTION_TEXTS,
@@ -49,7 +58,27 @@ class PlanError(InputError):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _clock(value: Any) -> time:
+    """Read HH:MM; a number would pass for seconds since midnight."""
+    try:
+        if isinstance(value, time):
+            return value
+        return datetime.strptime(value, "%H:%M").time()
+    except (TypeError, ValueError):
+        raise ValueError("write an hour as HH:MM, such as 07:30; the end of a day is 00:00") from (
+            None
+        )
+
+
+Clock = Annotated[time, BeforeValidator(_clock)]
+
+
+def _spelled(place: str) -> str:
+    """Reduce a place's name to what two spellings of it share: CAD systems write in capitals."""
+    return " ".join(place.casefold().split())
 
 
 class SensitivityPromise(_Part):
@@ -75,23 +104,29 @@ class AbstainRule(_Part):
     """When the model is not asked."""
 
     min_known_words: int = Field(ge=0)
-    languages: Annotated[tuple[str, ...], Field(strict=False)]
+    languages: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,8}$")], ...],
+        Field(strict=False, min_length=1, description="Primary subtags, such as en."),
+    ]
 
 
 class Shift(_Part):
-    """Hours of some days, in the plan's time zone; `to` before `from` spans midnight."""
+    """Hours of some days, in the plan's time zone.
+
+    `to` before `from` spans midnight; `to` equal to `from` is a whole day from that hour on.
+    """
 
     days: Annotated[
         tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...],
         Field(strict=False, min_length=1),
     ]
-    start: time = Field(alias="from", strict=False)
-    end: time = Field(alias="to", strict=False)
+    start: Clock = Field(alias="from")
+    end: Clock = Field(alias="to")
 
     def covers(self, local: datetime) -> bool:
         """Say whether a local time lies in the shift."""
         now, today = local.time(), DAYS[local.weekday()]
-        if self.start <= self.end:
+        if self.start < self.end:
             return today in self.days and self.start <= now < self.end
         yesterday = DAYS[(local.weekday() - 1) % 7]
         return (today in self.days and now >= self.start) or (
@@ -112,6 +147,17 @@ class Response(_Part):
     hours: Annotated[tuple[Shift, ...] | None, Field(strict=False)] = None
     places: Annotated[tuple[str, ...] | None, Field(strict=False, min_length=1)] = None
 
+    @model_validator(mode="after")
+    def _check_days(self) -> Self:
+        if self.until is not None and (self.since is None or self.until < self.since):
+            raise ValueError("until must be a day after since")
+        return self
+
+    @cached_property
+    def served_places(self) -> frozenset[str] | None:
+        """The places as they are compared: whatever their case and spaces."""
+        return None if self.places is None else frozenset(map(_spelled, self.places))
+
     def unserved(self, local: datetime, neighborhood: str | None) -> UnservedReason | None:
         """Say why the team can't be sent to this place at this local time, if it can't."""
         if self.since is None or local.date() < self.since:
@@ -120,9 +166,11 @@ class Response(_Part):
             return "ended"
         if self.hours is not None and not any(shift.covers(local) for shift in self.hours):
             return "out_of_hours"
-        if self.places is not None and neighborhood not in self.places:
-            return "place_unknown" if neighborhood is None else "out_of_area"
-        return None
+        if self.served_places is None:
+            return None
+        if neighborhood is None:
+            return "place_unknown"
+        return None if _spelled(neighborhood) in self.served_places else "out_of_area"
 
 
 class Protocol(_Part):
@@ -354,17 +402,15 @@ def parse_plan(text: str, *, name: str) -> ResponsePlan:
         If it is no YAML, or not a plan; the message names the field.
     """
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise PlanError(f"{name}{where}: not valid YAML") from None
+        document = read_document(text)
+    except DocumentError as error:
+        raise PlanError(f"{name}: {error}") from None
     try:
         return ResponsePlan.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"]) or "the plan"
-        raise PlanError(f"{name}: {path}: {first['msg']}") from None
+        raise PlanError(f"{name}: {path}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def load_plan(path: Path | str) -> tuple[ResponsePlan, str]:

@@ -22,7 +22,6 @@ import math
 import os
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +143,8 @@ def write_release(store: Path, files: Mapping[str, bytes], key: Ed25519PrivateKe
     Returns
     -------
     Path
-        The release's folder. A release that is there already is left as it is.
+        The release's folder. A release that is there already, whole and signed by this key, is
+        left as it is.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def write_release(store: Path, files: Mapping[str, bytes], key: Ed25519PrivateKe
         "signature": key.sign(digest.encode()).hex(),
     }
     folder = store / digest[:NAME_LENGTH]
-    if folder.exists():
+    if folder.exists() and _is_whole(folder, signature["key"]):
         return folder
     store.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".release-", dir=store))
@@ -173,11 +173,21 @@ def write_release(store: Path, files: Mapping[str, bytes], key: Ed25519PrivateKe
         for name, content in {**files, MANIFEST: manifest, SIGNATURE: canonical(signature)}.items():
             (work / name).write_bytes(content)
         os.chmod(work, 0o755)
+        if folder.exists():  # damaged, or signed by a key that was lost: its name says what it was
+            shutil.rmtree(folder)
         work.rename(folder)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
     return folder
+
+
+def _is_whole(folder: Path, key: str) -> bool:
+    try:
+        load_release(folder, trusted=[key])
+    except ReleaseError:
+        return False
+    return True
 
 
 def load_release(folder: Path, *, trusted: Collection[str] | None) -> Release:
@@ -203,7 +213,7 @@ def load_release(folder: Path, *, trusted: Collection[str] | None) -> Release:
         return _parse(digest, signer, contents)
     except PlanError as error:
         raise ReleaseError(f"{folder}: {error}") from None
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile, RecursionError) as error:
+    except Exception as error:  # whatever a parser makes of bytes that are no release
         raise ReleaseError(f"{folder}: not a release this version can read") from error
 
 
@@ -255,6 +265,9 @@ def _check_files(folder: Path, manifest: bytes) -> dict[str, bytes]:
         raise ReleaseError(f"{folder} has format {version}; this version reads format {FORMAT}")
     if set(listed) != set(FILES):
         raise damaged
+    strangers = sorted({path.name for path in folder.iterdir()} - {*FILES, MANIFEST, SIGNATURE})
+    if strangers:
+        raise ReleaseError(f"{folder} holds {strangers[0]!r}, which is no part of the release")
     contents = {}
     for name, (size, digest) in listed.items():
         content = _read(folder, name, MAX_FILE)
@@ -292,8 +305,7 @@ def _parse(digest: str, signer: str | None, contents: Mapping[str, bytes]) -> Re
         for table in model["categories"]
     )
     scorer = Scorer(str(model["timezone"]), _pair(model["bias"]), texts, categories)
-    for table in texts:
-        _ = table.lookup  # built now, not under the first call
+    scorer.prepare()
     try:
         thresholds = {
             target: Thresholds(low=entry["low"], high=entry["high"])

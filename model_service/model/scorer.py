@@ -17,12 +17,24 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from data.call import ANSWER_PREFIX, TARGETS, Call
+from data.call import ANSWER_PREFIX, QUESTIONS, TARGETS, Call
 from data.text import Token, tokenize
 
 HOUR, WEEKDAY = "hour", "weekday"
 MISSING = "(missing)"
-"""The category of a field that is not known; unlike any value, since no field takes it."""
+"""The category of a field that is not known; a value spelled like this counts as not known."""
+
+TEXTS = ("narrative", "call_type")
+"""Fields of a call that may be read as words."""
+
+FIELDS = frozenset(
+    [
+        *("call_source", "priority", "caller_role", "language", "neighborhood", "premise_id"),
+        *(HOUR, WEEKDAY),
+        *(ANSWER_PREFIX + question for question in QUESTIONS),
+    ]
+)
+"""Fields of a call, and what is derived from its time, that may be read as categories."""
 
 Pair = tuple[float, float]
 """One figure per target, in the order of `TARGETS`."""
@@ -174,6 +186,25 @@ class Scorer:
     @cached_property
     def _zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    def prepare(self) -> None:
+        """Build what the first call would else wait for, and refuse tables that fit no call.
+
+        Raises
+        ------
+        ValueError
+            If the time zone is unknown, or a table is for what is no field of a call.
+        """
+        try:
+            _ = self._zone
+        except (KeyError, OSError):
+            raise ValueError("unknown time zone") from None
+        for table in self.texts:
+            if table.column not in TEXTS or table.longest < 1:
+                raise ValueError("a text table is for no text of a call")
+            _ = table.lookup
+        if not {category.field for category in self.categories} <= FIELDS:
+            raise ValueError("a category table is for no field of a call")
 
     def score(self, call: Call) -> Scored:
         """Score one call.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from model_service.model.release import ReleaseError
@@ -32,6 +33,6 @@ def champion(store: Path) -> Path:
         raise ReleaseError(
             f"no release is in force under {store}: train one with `crisiscall train`"
         ) from None
-    if not name or Path(name).name != name:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise ReleaseError(f"{store / CHAMPION} does not name a release of {store}")
     return store / name

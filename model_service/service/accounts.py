@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import re
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import apsw
 from pwdlib import PasswordHash
@@ -157,8 +158,6 @@ class Accounts:
         self._one_at_a_time = asyncio.Lock()
         self._waiting = 0
 
-    # --- users -----------------------------------------------------------------------------
-
     def add(self, name: str, role: str) -> str:
         """Add a user and return the password that was made, which can't be shown again.
 
@@ -225,8 +224,6 @@ class Accounts:
         self._end_sessions(name)
         return password
 
-    # --- sessions --------------------------------------------------------------------------
-
     async def sign_in(self, name: str, password: str) -> Identity | None:
         """Check a password; it costs the same whether or not there is such a user.
 
@@ -256,7 +253,8 @@ class Accounts:
         now = self._clock()
         self._execute("DELETE FROM failures WHERE at <= ?", now - self._window)
         self._execute("INSERT INTO failures VALUES (?, ?)", _name_digest(name), now)
-        rows = self._execute("SELECT role, password FROM users WHERE name = ? AND NOT disabled", name)
+        active = "SELECT role, password FROM users WHERE name = ? AND NOT disabled"
+        rows = self._execute(active, name)
         role, hashed = rows[0] if rows else (None, None)
         right = await asyncio.to_thread(self._verify, password, hashed)
         if not right or role is None:
@@ -330,20 +328,17 @@ class Accounts:
         if connection is not None:
             connection.close(force=True)
 
-    # --- below -----------------------------------------------------------------------------
-
-    def _execute(self, sql: str, *values: object) -> list[tuple]:  # type: ignore[type-arg]
+    def _execute(self, sql: str, *values: str | float) -> list[tuple[Any, ...]]:
         try:
             if self._connection is None:
-                connection = connect(
-                    self._path, busy_timeout_ms=self._busy_timeout_ms, create=True
-                )
+                connection = connect(self._path, busy_timeout_ms=self._busy_timeout_ms, create=True)
                 connection.execute(_SCHEMA)
                 self._connection = connection
-            return self._connection.execute(sql, values).fetchall()  # type: ignore[arg-type]
+            return self._connection.execute(sql, values).fetchall()
         except (apsw.Error, OSError) as error:
             self.close()
-            raise AccountsUnavailable(f"the users can't be read ({type(error).__name__})") from error
+            kind = type(error).__name__.removesuffix("Error").lower()
+            raise AccountsUnavailable(f"the users can't be read ({kind})") from error
 
     def _require(self, name: str) -> None:
         if not self._execute("SELECT 1 FROM users WHERE name = ?", name):
@@ -363,4 +358,5 @@ class Accounts:
         )
         if len(times) < self._failures:
             return 0
-        return max(1, round(times[-1][0] + self._window - now))
+        oldest: float = times[-1][0]
+        return max(1, math.ceil(oldest + self._window - now))

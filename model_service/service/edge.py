@@ -12,12 +12,14 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from model_service.service.problems import REQUEST_ID, as_problem, render, too_large
+from model_service.service.problems import REASON, REQUEST_ID, as_problem, render, too_large
 from model_service.service.telemetry import whereabouts
 
 ACTOR = "crisiscall.actor"
 CALL = "crisiscall.call_id"
 """Where a route leaves, in the request's scope, what the log line should tell."""
+
+_METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 
 SECURITY_HEADERS: dict[bytes, bytes] = {
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
@@ -73,7 +75,7 @@ class Edge:
                 headers.append((b"x-request-id", request_id.encode()))
             await send(message)
 
-        problem: dict[str, Any] = {}
+        where: dict[str, Any] = {}
         try:
             if _stated_length(scope) > limit:
                 raise too_large(limit)
@@ -83,20 +85,21 @@ class Edge:
                 response = render(scope, as_problem(error))
                 await response(scope, receive, adorned)
             if status >= 500:
-                problem = whereabouts(error)
+                where = whereabouts(error)
         finally:
             route = scope.get("route")
             log = structlog.get_logger()
             (log.error if status >= 500 else log.info)(
                 "request",
                 request_id=request_id,
-                method=scope["method"] if status != 405 else None,
+                method=scope["method"] if scope["method"] in _METHODS else None,
                 route=getattr(route, "path", None),
                 status=status,
                 ms=round((time.perf_counter() - started) * 1e3, 3),
                 actor=scope.get(ACTOR),
                 call_id=scope.get(CALL),
-                **problem,
+                problem=scope.get(REASON),
+                **where,
             )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import orjson
 from fastapi.exceptions import RequestValidationError
@@ -25,6 +25,8 @@ from model_service.service.log import LogUnavailable
 MEDIA_TYPE = "application/problem+json"
 FOLLOW_PROTOCOL = "follow protocol"
 REQUEST_ID = "crisiscall.request_id"
+REASON = "crisiscall.reason"
+"""Where a request's scope holds its id, and what went wrong in words for the log line."""
 
 _TYPE = "urn:crisiscall:problem:"
 _UNKNOWN = "*"
@@ -86,14 +88,12 @@ class ProblemDocument(BaseModel):
     status: int
     detail: str
     instance: str = Field(description="The request's id, as in X-Request-ID, as a URN.")
-    errors: list[ProblemError] | None = Field(None, description="The mistakes, where there are any.")
+    errors: list[ProblemError] | None = Field(None, description="The mistakes, if any.")
 
 
 def follow_protocol(detail: str) -> Problem:
     """Make the 503 that says: this software can't help now, do what you would do without it."""
-    return Problem(
-        503, "follow-protocol", FOLLOW_PROTOCOL, detail, headers={"Retry-After": "1"}
-    )
+    return Problem(503, "follow-protocol", FOLLOW_PROTOCOL, detail, headers={"Retry-After": "1"})
 
 
 def not_found(what: str) -> Problem:
@@ -134,8 +134,12 @@ def invalid_record(error: ValidationError, record: type[BaseModel], *, what: str
     anything, and is shown as `*`.
     """
     known = frozenset(record.model_fields) | frozenset(QUESTIONS)
-    return invalid(field_errors(error.errors(include_url=False, include_context=False,
-                                             include_input=False), known), what=what)
+    return invalid(
+        field_errors(
+            error.errors(include_url=False, include_context=False, include_input=False), known
+        ),
+        what=what,
+    )
 
 
 def field_errors(errors: Iterable[Any], known: frozenset[str]) -> list[FieldError]:
@@ -176,7 +180,7 @@ def as_problem(error: Exception) -> Problem:
     if isinstance(error, AccountsUnavailable):
         return follow_protocol("nobody can be recognised now, so no recommendation is given")
     if isinstance(error, RequestValidationError):
-        known = frozenset("after limit kind username password grant_type scope".split())
+        known = frozenset(["after", "limit", "kind", "username", "password", "grant_type", "scope"])
         errors = [{**e, "loc": e["loc"][1:]} for e in error.errors()]
         return invalid(field_errors(errors, known), what="request")
     if isinstance(error, HTTPException):
@@ -191,9 +195,7 @@ def as_problem(error: Exception) -> Problem:
 
 async def handle(request: Request, error: Exception) -> Response:
     """Answer with the problem that stands for an error."""
-    return render(request.scope, as_problem(error))
-
-
-def fail(problem: Problem) -> NoReturn:
-    """Raise a problem from within an expression."""
-    raise problem
+    problem = as_problem(error)
+    unavailable = isinstance(error, LogUnavailable | AccountsUnavailable)
+    request.scope[REASON] = str(error) if unavailable else problem.code
+    return render(request.scope, problem)

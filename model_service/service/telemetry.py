@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import orjson
 import structlog
@@ -17,7 +17,7 @@ import structlog
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
-def configure(level: str = "info", stream: IO[bytes] | None = None) -> None:
+def configure(level: str = "info", stream: BinaryIO | None = None) -> None:
     """Send the log lines of the service and of uvicorn to a stream.
 
     Parameters
@@ -47,8 +47,9 @@ def whereabouts(error: BaseException) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     return {
         "error": type(error).__name__,
-        "where": [f"{frame.name} ({frame.filename.rsplit('/', 3)[-1]}:{frame.lineno})"
-                  for frame in frames],
+        "where": [
+            f"{frame.name} ({frame.filename.rsplit('/', 3)[-1]}:{frame.lineno})" for frame in frames
+        ],
     }
 
 
@@ -60,7 +61,7 @@ class _Forward(logging.Handler):
     """Hands the standard library's log lines on, without the text of exceptions."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        log = structlog.get_logger(logger=record.name)
+        log = structlog.get_logger(source=record.name)
         more = whereabouts(record.exc_info[1]) if record.exc_info and record.exc_info[1] else {}
         message = record.msg if more else record.getMessage()
         log.log(max(10, record.levelno // 10 * 10), message, **more)

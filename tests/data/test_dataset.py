@@ -118,11 +118,13 @@ def test_a_write_that_fails_leaves_what_was_there(
 
 
 def test_no_folder_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="crisiscall data"):
-        Dataset.read(tmp_path)
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path, tmp_path / "none", tmp_path / "file"):
+        with pytest.raises(DatasetError, match="crisiscall data"):
+            Dataset.read(folder)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"files": 1}', "\udcff"])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"files": {}}', '{"files": 1}', "\udcff"])
 def test_a_damaged_manifest_is_refused(tmp_path: Path, content: str) -> None:
     small().write(tmp_path / "calls")
     (tmp_path / "calls" / MANIFEST).write_bytes(content.encode("utf-8", "surrogateescape"))

@@ -61,7 +61,7 @@ def data() -> None:
     default=0.12,
     show_default=True,
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Share of the calls that are mental-health crises.",
+    help="Share of the incidents that are mental-health crises.",
 )
 def synthesize(
     out: Path | None,
@@ -88,7 +88,7 @@ def synthesize(
         label_noise=label_noise,
         missing_labels=missing_labels,
         crisis_share=crisis_share,
-        progress=_progress("making calls"),
+        progress=progress,
     )
     _write(made, out)
 
@@ -194,11 +194,16 @@ def _write(made: Dataset, out: Path) -> None:
     except OSError as error:
         raise InputError(f"{out} can't be written: {error.strerror}") from None
     manifest = made.manifest
-    click.echo(f"{out}: {manifest['calls']:,} calls, {_period(manifest)}")
+    click.echo(f"{out}: {_size(manifest)}, {_period(manifest)}")
     for target, counts in manifest["labels"].items():
         click.echo(f"  {target}: " + ", ".join(f"{n:,} {name}" for name, n in counts.items()))
     for reason, n in manifest["rejected"].items():
         click.echo(f"  rejected {n:,}: {reason}")
+
+
+def _size(counts: dict[str, Any]) -> str:
+    calls, revisions = counts["calls"], counts["revisions"]
+    return f"{calls:,} calls" + (f" in {revisions:,} revisions" if revisions > calls else "")
 
 
 def _period(manifest: dict[str, Any]) -> str:
@@ -209,7 +214,8 @@ def _period(manifest: dict[str, Any]) -> str:
 
 def _print(report: Report, folder: Path, source: str) -> None:
     period = " to ".join(report.period) or "no period"
-    click.echo(f"{folder}: {report.calls:,} calls, {period}, from {source}")
+    size = _size({"calls": report.calls, "revisions": report.revisions})
+    click.echo(f"{folder}: {size}, {period}, from {source}")
     click.echo("\nLabels" + 15 * " " + "positive  negative   missing   share positive")
     for target, n in report.labels.items():
         known = n["positive"] + n["negative"]

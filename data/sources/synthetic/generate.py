@@ -60,7 +60,7 @@ LANGUAGE_KNOWN = 0.85
 ROLE_KNOWN = 0.9
 MIN_DAYS = 10
 
-Progress = Callable[[Iterable["_Made"], str, int], Iterable["_Made"]]
+Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 
 
 _STRATA = tuple((crisis, risk) for crisis in (False, True) for risk in (False, True))
@@ -352,6 +352,7 @@ class _Maker:
         received = incident.at
         if caller:  # somebody else calls about the same, minutes later, in other words
             received += timedelta(seconds=int(30 + 690 * random()))
+        local = received.astimezone(self._city.timezone)
         answers = own.draw_answers(random)
         scene = Scene(random, incident.persons, dict(incident.bound))
         text = compose(
@@ -361,7 +362,7 @@ class _Maker:
             self._lexicon,
             answers=answers,
             language=incident.language,
-            stamp=received.astimezone(self._city.timezone).strftime("%H:%M"),
+            stamp=f"{local.hour:02}:{local.minute:02}",
         )
         if not caller:
             incident.bound = {k: v for k, v in scene.bound.items() if k in self._lasting}
@@ -540,26 +541,22 @@ def _weights(
 
 def _dataset(made: Sequence[_Made], manifest: dict[str, Any]) -> Dataset:
     """Give the calls numbers in order of time, and lay them out as tables."""
-    rows: dict[str, list[Any]] = {name: [] for name in DTYPES}
-    outcomes: dict[str, list[Any]] = {name: [] for name in OUTCOME_DTYPES}
-    labels: dict[str, list[Any]] = {name: [] for name in LABEL_DTYPES}
-    groups: dict[str, list[Any]] = {name: [] for name in GROUP_DTYPES}
+    tables: tuple[list[dict[str, Any]], ...] = ([], [], [], [])
+    rows, outcomes, labels, groups = tables
     for number, call in enumerate(made, 1):
-        call_id = f"C{number:08d}"
-        tables = (
-            (rows, call.revisions),
-            (outcomes, [call.outcome] if call.outcome else []),
-            (labels, call.labels),
-            (groups, [call.group]),
-        )
-        for columns, records in tables:
-            for record in records:
-                for name, column in columns.items():
-                    column.append(call_id if name == "call_id" else record.get(name))
+        call_id = {"call_id": f"C{number:08d}"}
+        rows += [call_id | revision for revision in call.revisions]
+        outcomes += [call_id | call.outcome] if call.outcome else []
+        labels += [call_id | label for label in call.labels]
+        groups.append(call_id | call.group)
     return Dataset(
-        calls=pd.DataFrame(rows),
-        outcomes=pd.DataFrame(outcomes),
-        labels=pd.DataFrame(labels),
-        groups=pd.DataFrame(groups),
+        calls=_table(rows, DTYPES),
+        outcomes=_table(outcomes, OUTCOME_DTYPES),
+        labels=_table(labels, LABEL_DTYPES),
+        groups=_table(groups, GROUP_DTYPES),
         manifest=manifest,
     )
+
+
+def _table(records: list[dict[str, Any]], columns: Iterable[str]) -> pd.DataFrame:
+    return pd.DataFrame({name: [record.get(name) for record in records] for name in columns})

@@ -21,9 +21,10 @@ from data.errors import InputError
 
 _SLOT = re.compile(r"\{([A-Za-z][A-Za-z0-9_]*)(!?)\}")
 _SPACES = re.compile(r"[ \t]{2,}")
-_BEFORE_MARK = re.compile(r" +(?=[,.;?!](?:\s|$))|(?<=,) *,")
+_COMMAS = re.compile(r",(?: *,)+")
+_BEFORE_MARK = re.compile(r" +(?=[,.;?](?:\s|$))")
 _KEEP, _TITLE, _UPPER = 0, 1, 2
-_OTHER_TRIES = 4
+_OTHER_TRIES = 8
 
 
 class GrammarError(InputError):
@@ -257,4 +258,10 @@ def tidy(text: str) -> str:
     >>> tidy(", well  I , uh")
     'well I, uh'
     """
-    return _BEFORE_MARK.sub("", _SPACES.sub(" ", text)).strip(" ,")
+    if "  " in text:
+        text = _SPACES.sub(" ", text)
+    if ",," in text or ", ," in text:
+        text = _COMMAS.sub(",", text)
+    if " ," in text or " ." in text or " ?" in text or " ;" in text:
+        text = _BEFORE_MARK.sub("", text)
+    return text.strip(" ,")

@@ -11,11 +11,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from data.sources.synthetic.grammar import Scene, draw, tidy
+from data.sources.synthetic.grammar import Scene, draw, expand, tidy
 from data.sources.synthetic.library import Family, Lexicon, Style
 from data.sources.synthetic.noise import mishear, mistype
 
-_TURNS = re.compile(r"\s+/\s+|^/\s+|\s+/$")
+_TURN = " / "
+_QUESTION = re.compile(
+    r"\?\s*$|^(?:(?:okay|ok|alright|and|so|sir|ma'am),? )*"
+    r"(?:what|where|who|when|why|how|which|is|are|do|does|did|has|have|any|can|could|was|will)\b",
+    re.I,
+)
 _SENTENCES = re.compile(r"(?<=[.;])\s+")
 _ACQUAINTANCE = re.compile(r"neighbor|roommate|friend\b|coworker|tenant|upstairs", re.I)
 _IN_CARE = re.compile(r"student|client|resident|patient|guest|babysit", re.I)
@@ -125,7 +130,19 @@ class _Generic:
 
     def sentence(self, place: str) -> str:
         """Draw a sentence of `Lexicon.noise`."""
-        return tidy(draw(self.lexicon.noise[place][self.about_another], self.scene))
+        return self.sentences(place, 1)[0]
+
+    def sentences(self, place: str, count: int) -> list[str]:
+        """Draw sentences of `Lexicon.noise`, none of the same template twice."""
+        alternatives = self.lexicon.noise[place][self.about_another]
+        random, drawn = self.scene.random, set()
+        texts = []
+        for _ in range(count):
+            index = int(random() * len(alternatives))
+            if index not in drawn:
+                drawn.add(index)
+                texts.append(tidy(expand(alternatives[index], self.scene)))
+        return texts
 
     def interpreter(self, style: Style) -> str:
         """Draw what is said or typed of a caller's language."""
@@ -163,28 +180,28 @@ def _spoken(story: str, generic: _Generic, answers: Mapping[str, str], foreign: 
     scene, random, bound = generic.scene, generic.scene.random, generic.scene.bound
     opened = "ct_opening" in bound
     ended = "closing" in bound or "hang_up" in bound
-    turns = [turn for turn in _TURNS.split(story) if turn]
-    inserts = [generic.sentence("spoken_middle") for _ in range(_few(scene, 1.8, 9))]
+    turns = [turn for turn in story.strip(" /").split(_TURN) if turn]
+    inserts = generic.sentences("spoken_middle", _few(scene, 1.8, 9))
     inserts += [generic.question(*item) for item in _asked(scene, answers, 0.5)]
     if foreign:
         fragments = generic.lexicon.fragments[generic.language]
         inserts += [tidy(draw(fragments, scene)) for _ in range(_few(scene, 1.0, 4))]
     # A question stays next to its answer: nothing comes in after a turn that asks.
-    gaps = [n for n in range(1, len(turns) + 1) if not turns[n - 1].rstrip().endswith("?")]
+    gaps = [n for n in range(1, len(turns) + 1) if not _QUESTION.search(turns[n - 1])]
     after: dict[int, list[str]] = {}
     for insert in inserts:
         gap = gaps[int(random() * len(gaps))] if gaps else len(turns)
-        after.setdefault(gap, []).extend(turn for turn in _TURNS.split(insert) if turn)
+        after.setdefault(gap, []).extend(insert.split(_TURN))
     result = []
     if not opened and random() < 0.65:
-        result += _TURNS.split(generic.sentence("spoken_start"))
+        result += generic.sentence("spoken_start").split(_TURN)
     if foreign and random() < 0.75:
-        result += _TURNS.split(generic.interpreter("spoken"))
+        result += generic.interpreter("spoken").split(_TURN)
     for number, turn in enumerate(turns, 1):
         result.append(turn)
         result += after.get(number, ())
     if not ended and random() < 0.55:
-        result += _TURNS.split(generic.sentence("spoken_end"))
+        result += generic.sentence("spoken_end").split(_TURN)
     result = [turn for turn in result if turn]
     if random() < _HANG_UP:
         return result[: 1 + int(random() * 2)]
@@ -196,7 +213,7 @@ def _shorthand(
 ) -> list[str]:
     scene, random = generic.scene, generic.scene.random
     notes = [note.rstrip(". ;") for note in _SENTENCES.split(story)]
-    inserts = [generic.sentence("shorthand") for _ in range(_few(scene, 1.5, 7))]
+    inserts = generic.sentences("shorthand", _few(scene, 1.5, 7))
     inserts += [generic.note(*item) for item in _asked(scene, answers, 0.5)]
     if foreign:
         inserts.append(generic.interpreter("shorthand"))

@@ -155,9 +155,11 @@ def _sentence(turn: str) -> str:
 
 
 def _mishear_turn(turn: str, rate: float, random: Draw) -> str:
-    words = turn.split(" ")
-    expected = rate * len(words)
+    expected = rate * (turn.count(" ") + 1)
     errors = int(expected) + (random() < expected % 1)
+    if not errors:
+        return turn
+    words = turn.split(" ")
     for _ in range(errors):
         index = int(random() * len(words))
         bare = words[index].strip(_MARKS).lower()

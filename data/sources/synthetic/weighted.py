@@ -25,7 +25,7 @@ class Weighted(Generic[T]):
     'c'
     """
 
-    __slots__ = ("_cumulative", "_items", "_total")
+    __slots__ = ("_cumulative", "_items", "_last", "_total")
 
     def __init__(self, items: Sequence[T], weights: Sequence[float]) -> None:
         kept = [(item, weight) for item, weight in zip(items, weights, strict=True) if weight > 0]
@@ -34,6 +34,7 @@ class Weighted(Generic[T]):
         self._items = [item for item, _ in kept]
         self._cumulative = list(accumulate(weight for _, weight in kept))
         self._total = self._cumulative[-1]
+        self._last = len(kept) - 1
 
     @classmethod
     def of(cls, weights: Mapping[T, float]) -> Weighted[T]:
@@ -42,5 +43,4 @@ class Weighted(Generic[T]):
 
     def draw(self, random: Callable[[], float]) -> T:
         """Draw one of them."""
-        index = bisect_right(self._cumulative, random() * self._total)
-        return self._items[min(index, len(self._items) - 1)]
+        return self._items[bisect_right(self._cumulative, random() * self._total, 0, self._last)]

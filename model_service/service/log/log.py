@@ -29,6 +29,7 @@ class DecisionLog:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._queue: list[tuple[Prepared, asyncio.Future[Entry]]] = []
+        self._settled: list[asyncio.Future[None]] = []
         self.read = Reader(store)
 
     @property
@@ -52,6 +53,23 @@ class DecisionLog:
             loop.call_soon(self._flush)
         return await written
 
+    def queued_revisions(self, call_id: str) -> list[int]:
+        """List the revisions of a call whose assessments wait for the next commit."""
+        return [
+            prepared.draft.revision
+            for prepared, _ in self._queue
+            if prepared.draft.call_id == call_id
+            and prepared.draft.kind == "assessment"
+            and prepared.draft.revision is not None
+        ]
+
+    async def settled(self) -> None:
+        """Wait until what is queued now is either in the log or refused."""
+        if self._queue:
+            settled = asyncio.get_running_loop().create_future()
+            self._settled.append(settled)
+            await settled
+
     def probe(self) -> None:
         """Find out whether an entry could be written now.
 
@@ -70,6 +88,15 @@ class DecisionLog:
         queue, self._queue = self._queue, []
         if not queue:
             return
+        try:
+            self._write(queue)
+        finally:
+            waiting, self._settled = self._settled, []
+            for settled in waiting:
+                if not settled.done():
+                    settled.set_result(None)
+
+    def _write(self, queue: list[tuple[Prepared, asyncio.Future[Entry]]]) -> None:
         try:
             entries = self._store.write([prepared for prepared, _ in queue])
         except Exception as error:

@@ -71,10 +71,10 @@ class Reader:
         after : int
             Sequence that the page begins after: entries that arrive meanwhile never shift it.
         limit : int
-            At most `MAX_PAGE`.
+            At most `MAX_PAGE`, and one more.
         kind : str, optional
         """
-        limit = min(limit, MAX_PAGE)
+        limit = min(limit, MAX_PAGE + 1)  # one more tells whether there is a next page
         if kind is None:
             sql = "SELECT * FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
             return self._all(sql, after, limit)

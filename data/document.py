@@ -1,0 +1,77 @@
+"""YAML that people write by hand, read so that no slip of the pen passes for something else.
+
+YAML 1.1 reads the hour `16:00` as the number 960, takes the last of two equal keys, and fails in
+ways that are no `YAMLError` on a day such as 2021-02-30. A response plan is a safety document:
+hours stay text here, and a key that is given twice is a mistake.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+
+class DocumentError(ValueError):
+    """A text that is no YAML; the message is one line."""
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader without numbers to the base 60 and without repeated keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {twice!r} is given twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+_SIXTIES = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
+_Loader.yaml_implicit_resolvers = {
+    first: list(resolvers) for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _first in "-+0123456789":
+    # Asked before the numbers: whoever comes first is right.
+    _Loader.yaml_implicit_resolvers.setdefault(_first, []).insert(
+        0, ("tag:yaml.org,2002:str", re.compile(rf"^(?:{_SIXTIES.pattern})$"))
+    )
+
+
+def read_document(text: str) -> Any:
+    """Read one YAML document.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    dict, list, str, number, bool, date or None
+
+    Raises
+    ------
+    DocumentError
+        If it is no YAML, holds a key twice, or a day that does not exist.
+
+    Examples
+    --------
+    >>> read_document("from: 16:00")
+    {'from': '16:00'}
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f" (line {mark.line + 1})"
+        problem = getattr(error, "problem", None)
+        raise DocumentError(
+            f"not valid YAML{where}" + (f": {' '.join(problem.split())}" if problem else "")
+        ) from None
+    except (ValueError, RecursionError) as error:
+        # A date that does not exist, or nesting without end.
+        what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise DocumentError(f"not valid YAML: {what}") from None

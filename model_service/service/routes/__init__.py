@@ -1,0 +1,11 @@
+"""The HTTP contract.
+
+    assessments.py   a call in, a recommendation and its record out; decisions
+    calls.py         a call's latest assessment; its outcome
+    log.py           pages of the decision log
+    model.py         the release in force
+    tokens.py        signing in and out
+    health.py        whether the process is up, and whether it can do its work
+
+Each has a `router`; the names of its routes stand in `auth.ACCESS`.
+"""

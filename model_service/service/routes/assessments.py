@@ -1,0 +1,77 @@
+"""A call in, a recommendation and its record out; and what a person decides on it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from data.call import Call
+from model_service.model.decision import Decision
+from model_service.service.auth import SignedIn
+from model_service.service.bodies import read_record
+from model_service.service.edge import CALL
+from model_service.service.routes.examples import CALLS, DECISIONS
+from model_service.service.routes.parts import Assessing, answer, body_of, problems
+from model_service.service.views import AssessmentRecord, AssessmentView, DecisionView
+
+router = APIRouter(prefix="/v1/assessments", tags=["assessments"])
+
+
+@router.post(
+    "",
+    name="create_assessment",
+    status_code=201,
+    response_model=None,
+    responses={
+        201: {"model": AssessmentView, "description": "Assessed, and on record."},
+        200: {"model": AssessmentView, "description": "Assessed before: the first answer again."},
+        **problems(401, 403, 409, 413, 415, 422, 503),
+    },
+    openapi_extra=body_of(Call, **CALLS),
+)
+async def create_assessment(request: Request, who: SignedIn, assessor: Assessing) -> Response:
+    """Assess one revision of a call.
+
+    The answer goes out after its record is on disk. A later revision of the same call leads; an
+    earlier one that arrives late is assessed and recorded, and does not lead.
+    """
+    call = await read_record(request, Call)
+    request.scope[CALL] = call.call_id
+    content, new = await assessor.assess(call, who)
+    return answer(content, 201 if new else 200)
+
+
+@router.get(
+    "/{assessment_id}",
+    name="read_assessment",
+    response_model=None,
+    responses={200: {"model": AssessmentRecord}, **problems(401, 403, 404, 503)},
+)
+async def read_assessment(assessment_id: str, who: SignedIn, assessor: Assessing) -> Response:
+    """Read an assessment: the call as it was, what was recommended, decided and learned."""
+    return answer(assessor.record(assessment_id))
+
+
+@router.post(
+    "/{assessment_id}/decision",
+    name="create_decision",
+    status_code=201,
+    response_model=None,
+    responses={
+        201: {"model": DecisionView, "description": "On record."},
+        **problems(401, 403, 404, 413, 415, 422, 503),
+    },
+    openapi_extra=body_of(Decision, **DECISIONS),
+)
+async def create_decision(
+    request: Request, assessment_id: str, who: SignedIn, assessor: Assessing
+) -> Response:
+    """Accept or override a recommendation.
+
+    A person may decide again: the last decision leads, and none is erased. It is never refused
+    because the model is down, nor because a later revision of the call has come in.
+    """
+    decision = await read_record(request, Decision)
+    content = await assessor.decide(assessment_id, decision, who)
+    request.scope[CALL] = content["call_id"]
+    return answer(content, 201)

@@ -1,0 +1,55 @@
+"""Made-up calls for the documentation; no such call was ever made."""
+
+from typing import Any
+
+CALLS: dict[str, Any] = {
+    "notes so far": {
+        "call_id": "EXAMPLE-0001",
+        "received_at": "2021-10-05T21:14:00-04:00",
+        "revision": 1,
+        "narrative": "brother has not slept in days, talking to people who are not there, "
+        "no weapons seen, wants help",
+        "call_type": "EDP",
+        "call_source": "911",
+        "caller_role": "family",
+        "language": "en",
+        "neighborhood": "Dorchester",
+        "answers": {"weapon": "no", "violence": "no", "hallucinations": "yes"},
+    },
+    "the notes grew": {
+        "call_id": "EXAMPLE-0001",
+        "received_at": "2021-10-05T21:14:00-04:00",
+        "revision": 2,
+        "narrative": "brother has not slept in days, talking to people who are not there, "
+        "no weapons seen, wants help // now holding a kitchen knife",
+        "call_type": "EDP",
+        "call_source": "911",
+        "caller_role": "family",
+        "language": "en",
+        "neighborhood": "Dorchester",
+        "answers": {"weapon": "yes", "violence": "no", "hallucinations": "yes"},
+    },
+    "the least": {"call_id": "EXAMPLE-0002", "received_at": "2021-10-05T21:20:00-04:00"},
+}
+
+DECISIONS: dict[str, Any] = {
+    "accept": {"action": "accept"},
+    "override": {
+        "action": "override",
+        "response": "police_clinician",
+        "reason": "information_not_in_notes",
+        "note": "officer on scene reports a second person",
+    },
+}
+
+OUTCOMES: dict[str, Any] = {
+    "at clearance": {
+        "call_id": "EXAMPLE-0001",
+        "recorded_at": "2021-10-05T22:40:00-04:00",
+        "final_call_type": "EDP",
+        "clinician_finding": "crisis",
+        "weapon_found": False,
+        "violence_occurred": False,
+        "force_used": False,
+    }
+}

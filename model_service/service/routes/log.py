@@ -1,0 +1,42 @@
+"""Pages of the decision log."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from model_service.service.log import DecisionLog, Kind
+from model_service.service.log.reading import MAX_PAGE
+from model_service.service.routes.parts import answer, problems
+from model_service.service.views import LogPage, entry_view
+
+router = APIRouter(prefix="/v1/log", tags=["log"])
+
+LARGEST = 2**63 - 1
+
+
+@router.get(
+    "",
+    name="read_log",
+    response_model=None,
+    responses={200: {"model": LogPage}, **problems(401, 403, 422, 503)},
+)
+async def read_log(
+    request: Request,
+    after: Annotated[int, Query(ge=0, le=LARGEST, description="Sequence to begin after.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+    kind: Annotated[Kind | None, Query(description="Only entries of this kind.")] = None,
+) -> Response:
+    """Read the log in order; pages stay as they are while entries arrive."""
+    log = cast(DecisionLog, request.app.state.log)
+    entries = log.read.page(after=after, limit=limit + 1, kind=kind)
+    more = len(entries) > limit
+    entries = entries[:limit]
+    return answer(
+        {
+            "entries": [entry_view(entry) for entry in entries],
+            "next": entries[-1].seq if more else None,
+        }
+    )

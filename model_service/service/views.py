@@ -1,0 +1,399 @@
+"""What answers look like.
+
+The models document the answers in OpenAPI; the answers themselves are made from the record by the
+functions below, so that the first answer to a call and every later reading of it agree to the
+letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from data.call import Call, Outcome
+from model_service.model.assess import Assessment
+from model_service.model.decision import OverrideReason
+from model_service.model.explanation import Explanation
+from model_service.model.plan import PROTOCOL, Band, Recommendation, UnservedReason
+from model_service.model.release import Release
+from model_service.model.safeguards import Effect
+from model_service.service.accounts import Role
+from model_service.service.log import Entry, Kind
+
+CALL, EXPLANATION, NOTE, OUTCOME = "call", "explanation", "note", "outcome"
+"""Names of what is kept apart from the chain."""
+
+
+class View(BaseModel):
+    """A part of an answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PredictionView(View):
+    """What the model says: two calibrated probabilities."""
+
+    mental_health_crisis: float = Field(ge=0, le=1)
+    safety_risk: float = Field(ge=0, le=1)
+
+
+class BandsView(View):
+    """The bands in which the probabilities lie, after disqualifiers."""
+
+    mental_health_crisis: Band
+    safety_risk: Band
+
+
+class ReasonView(View):
+    """A code for machines and a sentence for people."""
+
+    code: str
+    text: str
+
+
+class DisqualifierView(View):
+    """A fact, stated in a protocol answer, that rules a response out."""
+
+    code: str
+    effect: Effect
+    evidence: str = Field(description="The field of the call that states it.")
+
+
+class UnservedView(View):
+    """A response that fits the call but can't be sent."""
+
+    response: str
+    reason: UnservedReason
+
+
+class RecommendationView(View):
+    """What the response plan recommends; a person decides."""
+
+    response: str = Field(description="A response of the plan, or `protocol`.")
+    name: str
+    police: bool | None = Field(description="Police officers in the team; null for `protocol`.")
+    abstained: bool = Field(description="The model was not asked; the prediction is not used.")
+    bands: BandsView | None
+    reasons: list[ReasonView]
+    disqualifiers: list[DisqualifierView]
+    unserved: list[UnservedView]
+
+
+class WordView(View):
+    """A word in place, with its log-odds per target."""
+
+    column: str = Field(description="The field of the call in which it stands.")
+    start: int = Field(description="Its first character.")
+    end: int = Field(description="The character after its last.")
+    mental_health_crisis: float
+    safety_risk: float
+
+
+class FieldView(View):
+    """A field's value against the average training call, log-odds per target."""
+
+    field: str
+    value: str
+    mental_health_crisis: float
+    safety_risk: float
+
+
+class PairView(View):
+    """Log-odds per target."""
+
+    mental_health_crisis: float
+    safety_risk: float
+
+
+class ExplanationView(View):
+    """What the prediction is made of: baseline + words + fields = log_odds, per target."""
+
+    baseline: PairView
+    log_odds: PairView
+    words: list[WordView]
+    fields: list[FieldView]
+
+
+class ModelName(View):
+    """The release that was asked."""
+
+    release: str
+    digest: str
+
+
+class PlanName(View):
+    """The response plan that was applied."""
+
+    plan: str
+    version: str
+    digest: str
+    responses: list[str] = Field(description="What an override may name.")
+
+
+class Place(View):
+    """The place of a record in the log; keep it, and you can check that the log still holds it."""
+
+    sequence: int
+    digest: str
+
+
+class AssessmentView(View):
+    """One prediction + recommendation + explanation of one revision of one call."""
+
+    assessment_id: str
+    call_id: str
+    revision: int
+    leads: bool = Field(description="No later revision of the call had been assessed by then.")
+    at: str
+    prediction: PredictionView
+    recommendation: RecommendationView
+    explanation: ExplanationView | None = Field(description="null once it was erased.")
+    model: ModelName
+    plan: PlanName
+    log: Place
+
+
+class Revision(View):
+    """The assessment of another revision of the same call."""
+
+    assessment_id: str
+    revision: int
+
+
+class DecisionView(View):
+    """What a person decided; the last decision on an assessment leads."""
+
+    assessment_id: str
+    call_id: str
+    revision: int
+    action: Literal["accept", "override"]
+    response: str = Field(description="What is sent: as recommended, or what was named instead.")
+    recommended: str = Field(description="What had been recommended.")
+    reason: OverrideReason | None
+    note: str | None
+    actor: str
+    at: str
+    time_to_decide_ms: int = Field(ge=0, description="Since the assessment.")
+    superseded_by: Revision | None = Field(
+        description="The later revision that had been assessed when this was decided."
+    )
+    log: Place
+
+
+class OutcomeView(View):
+    """What the world turned out to be."""
+
+    outcome: Outcome | None = Field(description="null once it was erased.")
+    actor: str
+    at: str
+    log: Place
+
+
+class AssessmentRecord(View):
+    """Everything that is known of one assessment."""
+
+    assessment: AssessmentView
+    call: Call | None = Field(description="The call as it was assessed; null once it was erased.")
+    decisions: list[DecisionView] = Field(description="The first one first; the last one leads.")
+    outcome: OutcomeView | None
+    superseded_by: Revision | None = Field(description="The revision that leads, if not this one.")
+
+
+class EntryView(View):
+    """An entry of the log. `body` holds nothing personal, only salted digests of it."""
+
+    sequence: int
+    at: str
+    kind: Kind
+    call_id: str | None
+    revision: int | None
+    assessment_id: str | None
+    actor: str
+    body: dict[str, Any]
+    previous: str
+    digest: str
+
+
+class LogPage(View):
+    """A page of the log."""
+
+    entries: list[EntryView]
+    next: int | None = Field(description="`after` of the next page; null if this is the last.")
+
+
+class ThresholdsView(View):
+    """Probabilities that separate the bands; `high` above 1 means never."""
+
+    low: float
+    high: float
+
+
+class ModelView(View):
+    """The release in force."""
+
+    release: str
+    digest: str
+    plan: dict[str, Any] = Field(description="The response plan, and the digest of its text.")
+    thresholds: dict[str, ThresholdsView]
+    metrics: dict[str, Any]
+    card: str = Field(description="The model card, in Markdown.")
+
+
+class TokenView(View):
+    """A token; send it as `Authorization: Bearer …`."""
+
+    access_token: str
+    token_type: Literal["bearer"]
+    expires_in: int = Field(description="Seconds.")
+    role: Role
+
+
+class HealthView(View):
+    """The process is up."""
+
+    status: Literal["ok"]
+
+
+class ReadyView(View):
+    """Assessments can be made and recorded."""
+
+    status: Literal["ready"]
+    release: str
+    warning: str | None = Field(description="Why a newer release is not in force.")
+
+
+# --- from the model to the record ------------------------------------------------------------
+
+
+def assessment_body(release: Release, assessment: Assessment, *, leads: bool) -> dict[str, Any]:
+    """Put an assessment into the form in which the chain holds it: nothing personal.
+
+    The explanation is not in it: from contributions and the weights of the release one could
+    work out the words.
+    """
+    crisis, risk = assessment.prediction
+    return {
+        "leads": leads,
+        "prediction": {"mental_health_crisis": crisis, "safety_risk": risk},
+        "recommendation": _recommendation(assessment.recommendation),
+        "thresholds": {
+            target: {"low": limits.low, "high": limits.high}
+            for target, limits in release.thresholds.items()
+        },
+        "model": {"release": release.name, "digest": release.digest},
+        "plan": {
+            "plan": release.plan.plan,
+            "version": release.plan.version,
+            "digest": release.plan_digest,
+            "responses": [*(response.id for response in release.plan.responses), PROTOCOL],
+        },
+    }
+
+
+def _recommendation(given: Recommendation) -> dict[str, Any]:
+    return {
+        "response": given.response,
+        "name": given.name,
+        "police": given.police,
+        "abstained": given.abstained,
+        "bands": given.bands,
+        "reasons": [{"code": reason.code, "text": reason.text} for reason in given.reasons],
+        "disqualifiers": [
+            {"code": hit.code, "effect": hit.effect, "evidence": hit.evidence}
+            for hit in given.disqualifiers
+        ],
+        "unserved": [
+            {"response": missed.response, "reason": missed.reason} for missed in given.unserved
+        ],
+    }
+
+
+def explanation_bytes(explanation: Explanation) -> bytes:
+    """Write an explanation as JSON."""
+    (crisis, risk), (log_crisis, log_risk) = explanation.baseline, explanation.log_odds
+    return orjson.dumps(
+        {
+            "baseline": {"mental_health_crisis": crisis, "safety_risk": risk},
+            "log_odds": {"mental_health_crisis": log_crisis, "safety_risk": log_risk},
+            "words": explanation.words,
+            "fields": explanation.fields,
+        }
+    )
+
+
+# --- from the record to the answer -----------------------------------------------------------
+
+
+def place(entry: Entry) -> dict[str, Any]:
+    """Tell where in the log an entry is."""
+    return {"sequence": entry.seq, "digest": entry.digest}
+
+
+def assessment_view(
+    entry: Entry, body: Mapping[str, Any], private: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """Make the answer of an assessment from its record."""
+    return {
+        "assessment_id": entry.assessment_id,
+        "call_id": entry.call_id,
+        "revision": entry.revision,
+        "leads": body["leads"],
+        "at": entry.at,
+        "prediction": body["prediction"],
+        "recommendation": body["recommendation"],
+        "explanation": _fragment(private.get(EXPLANATION)),
+        "model": body["model"],
+        "plan": body["plan"],
+        "log": place(entry),
+    }
+
+
+def decision_view(entry: Entry, private: Mapping[str, bytes]) -> dict[str, Any]:
+    """Make the answer of a decision from its record."""
+    body = entry.content()
+    note = private.get(NOTE)
+    return {
+        "assessment_id": entry.assessment_id,
+        "call_id": entry.call_id,
+        "revision": entry.revision,
+        "action": body["action"],
+        "response": body["response"],
+        "recommended": body["recommended"],
+        "reason": body["reason"],
+        "note": None if note is None else note.decode(),
+        "actor": entry.actor,
+        "at": entry.at,
+        "time_to_decide_ms": body["time_to_decide_ms"],
+        "superseded_by": body["superseded_by"],
+        "log": place(entry),
+    }
+
+
+def outcome_view(entry: Entry, private: Mapping[str, bytes]) -> dict[str, Any]:
+    """Make the answer of an outcome from its record."""
+    return {
+        "outcome": _fragment(private.get(OUTCOME)),
+        "actor": entry.actor,
+        "at": entry.at,
+        "log": place(entry),
+    }
+
+
+def entry_view(entry: Entry) -> dict[str, Any]:
+    """Show an entry as it stands in the chain."""
+    fields = entry._asdict()
+    fields["sequence"] = fields.pop("seq")
+    fields["body"] = orjson.Fragment(entry.body)
+    return fields
+
+
+def revision_view(entry: Entry) -> dict[str, Any]:
+    """Name the assessment of another revision."""
+    return {"assessment_id": entry.assessment_id, "revision": entry.revision}
+
+
+def _fragment(json: bytes | None) -> orjson.Fragment | None:
+    return None if json is None else orjson.Fragment(json)
