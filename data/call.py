@@ -39,6 +39,23 @@ Question = Literal[
 
 QUESTIONS: tuple[str, ...] = get_args(Question)
 
+QUESTION_TEXTS: dict[Question, str] = {
+    "weapon": "Weapon within reach?",
+    "violence": "Violence now?",
+    "threat_to_others": "Threat to others?",
+    "suicidal": "Thoughts of suicide?",
+    "self_harm": "Self-harm?",
+    "overdose": "Overdose?",
+    "injury": "Injured?",
+    "hallucinations": "Hears or sees what is not there?",
+    "intoxicated": "Alcohol or drugs?",
+    "alone": "Alone?",
+    "minor": "Under 18?",
+    "barricaded": "Barricaded?",
+    "accepts_help": "Accepts help?",
+}
+"""The questions in a call-taker's words, in the order in which they are asked."""
+
 ANSWER_PREFIX = "answer_"
 """Where a call is a row, the answer to a question is the column of this name and the question's."""
 

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import os
+import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -27,6 +29,9 @@ from model_service.model.release import Release, load_release
 
 CHUNK = 2000
 """Calls handed to a worker at a time: enough to hide the hand-over, few enough to stay small."""
+
+MAX_CELL = 16 * 1024 * 1024
+"""Characters; a longer cell is a quotation mark that was never closed."""
 
 COLUMNS = ("call_id", "revision", *TARGETS, "recommendation", "abstained", "reasons")
 Format = Literal["jsonl", "csv", "parquet"]
@@ -99,6 +104,10 @@ def score_file(
     """
     load_release(release, trusted=None)  # fail here, not in a worker
     wanted = file_format(target)
+    if not source.is_file():
+        raise InputError(f"{source}: no such file")
+    if target.exists() and target.samefile(source):
+        raise InputError(f"{target}: would replace the calls; name another file to write")
     chunks = _read(source)
     rejected_path = target.with_name(target.name + ".rejected.jsonl")
     draft, rejected_draft = (
@@ -106,21 +115,24 @@ def score_file(
     )
     target.parent.mkdir(parents=True, exist_ok=True)
     scored = rejected = 0
+    first_refused: dict[str, Any] | None = None
+    unreadable: list[InputError] = []
     try:
         with _Writer(draft, wanted) as writer, rejected_draft.open("wb") as refuse:
             work = Parallel(n_jobs=jobs, return_as="generator")(
-                delayed(_score_chunk)(str(release), first, rows) for first, rows in chunks
+                delayed(_score_chunk)(str(release), first, rows)
+                for first, rows in _until_unreadable(chunks, unreadable)
             )
             for lines, refused in progress(work, "scoring calls"):
                 writer.write(lines)
                 for entry in refused:
+                    first_refused = first_refused or entry
                     refuse.write(orjson.dumps(entry) + b"\n")
                 scored, rejected = scored + len(lines), rejected + len(refused)
+        if unreadable:
+            raise unreadable[0]
         if not scored:
-            raise InputError(
-                f"{source}: "
-                + (f"none of {rejected} rows is a valid call" if rejected else "holds no calls")
-            )
+            raise InputError(f"{source}: {_nothing(rejected, first_refused)}")
         draft.replace(target)
         if rejected:
             rejected_draft.replace(rejected_path)
@@ -132,16 +144,35 @@ def score_file(
     return Tally(scored, rejected)
 
 
+def _until_unreadable(chunks: Iterator[Chunk], unreadable: list[InputError]) -> Iterator[Chunk]:
+    """Stop at an error and keep it: joblib reads ahead in a thread, where it would be lost."""
+    try:
+        yield from chunks
+    except InputError as error:
+        unreadable.append(error)
+
+
+def _nothing(rejected: int, first: dict[str, Any] | None) -> str:
+    if first is None:
+        return "holds no calls"
+    where = f"row {first['row']}" + (f", {first['field']}" if first["field"] else "")
+    return f"none of {rejected} rows is a valid call; the first: {where}: {first['reason']}"
+
+
 @lru_cache(maxsize=1)
 def _release(folder: str) -> Release:
     return load_release(Path(folder), trusted=None)
 
 
-Rows = list[bytes] | list[dict[str, Any]] | pd.DataFrame
-"""A chunk as JSON lines, as text fields by column (CSV), or as a typed frame (Parquet)."""
+Rows = list[bytes] | list[dict[str, Any] | None] | pd.DataFrame
+"""A chunk as JSON lines, as text fields by column (CSV; None: more or fewer cells than the header
+has), or as a typed frame (Parquet)."""
+
+Chunk = tuple[int, Rows]
+"""The number of the first row, counted from 1, and the rows."""
 
 
-def _calls(rows: Rows) -> Iterator[Callable[[], Call]]:
+def _calls(rows: Rows) -> Iterator[Callable[[], Call] | None]:
     if isinstance(rows, pd.DataFrame):
         yield from (partial(Call.model_validate, record) for record in to_records(rows))
         return
@@ -149,7 +180,7 @@ def _calls(rows: Rows) -> Iterator[Callable[[], Call]]:
         if isinstance(row, bytes):
             yield partial(Call.model_validate_json, row)
         else:
-            yield partial(Call.model_validate_strings, row)
+            yield None if row is None else partial(Call.model_validate_strings, row)
 
 
 def _score_chunk(
@@ -158,6 +189,9 @@ def _score_chunk(
     loaded = _release(release)
     lines, refused = [], []
     for number, validated in enumerate(_calls(rows), first):
+        if validated is None:
+            refused.append({"row": number, "field": "", "reason": "number_of_cells"})
+            continue
         try:
             call = validated()
         except ValidationError as error:
@@ -187,9 +221,7 @@ def _score_chunk(
     return lines, refused
 
 
-def _read(source: Path) -> Iterator[tuple[int, Rows]]:
-    if not source.is_file():
-        raise InputError(f"{source}: no such file")
+def _read(source: Path) -> Iterator[Chunk]:
     readers: dict[Format, Callable[[Path], Iterator[Rows]]] = {
         "jsonl": _read_jsonl,
         "csv": _read_csv,
@@ -204,7 +236,11 @@ def _read(source: Path) -> Iterator[tuple[int, Rows]]:
 def _read_jsonl(source: Path) -> Iterator[Rows]:
     chunk: list[bytes] = []
     with source.open("rb") as file:
+        if file.read(len(BOM_UTF8)) != BOM_UTF8:
+            file.seek(0)
         for line in file:
+            if not line.strip():
+                continue
             chunk.append(line)
             if len(chunk) == CHUNK:
                 yield chunk
@@ -214,21 +250,33 @@ def _read_jsonl(source: Path) -> Iterator[Rows]:
 
 
 def _read_csv(source: Path) -> Iterator[Rows]:
+    # csv, not pandas: pandas moves the columns of a row with a cell too many, without a word.
+    csv.field_size_limit(MAX_CELL)
+    chunk: list[dict[str, Any] | None] = []
     try:
-        for chunk in pd.read_csv(
-            source, dtype=str, chunksize=CHUNK, encoding="utf-8-sig", keep_default_na=False
-        ):
-            _check_columns(chunk.columns, source)
-            yield [_record(row) for row in chunk.to_dict("records")]
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        kind = "not UTF-8" if isinstance(error, UnicodeDecodeError) else "not a CSV with a header"
-        raise InputError(f"{source}: {kind}") from None
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file, strict=True)
+            header = next(rows, [])
+            _check_columns(header, source)
+            for row in rows:
+                if not row:
+                    continue
+                chunk.append(_record(header, row) if len(row) == len(header) else None)
+                if len(chunk) == CHUNK:
+                    yield chunk
+                    chunk = []
+    except UnicodeDecodeError:
+        raise InputError(f"{source}: not UTF-8") from None
+    except csv.Error as error:
+        raise InputError(f"{source}, line {rows.line_num}: not a CSV row ({error})") from None
+    if chunk:
+        yield chunk
 
 
-def _record(row: dict[Any, str]) -> dict[str, Any]:
+def _record(header: list[str], row: list[str]) -> dict[str, Any]:
     """Turn a CSV row into a call's fields; an empty cell is a field that is not known."""
     record: dict[str, Any] = {}
-    for name, value in row.items():
+    for name, value in zip(header, row, strict=True):
         if value == "":
             continue
         if name.startswith(ANSWER_PREFIX):
@@ -242,23 +290,62 @@ def _read_parquet(source: Path) -> Iterator[Rows]:
     try:
         with pq.ParquetFile(source) as file:
             _check_columns(file.schema_arrow.names, source)
-            times = file.schema_arrow.field("received_at").type
-            if not pa.types.is_timestamp(times) or times.tz is None:
-                raise InputError(f"{source}: received_at must be a timestamp with a time zone")
+            _check_types(file.schema_arrow, source)
             for batch in file.iter_batches(CHUNK):
                 yield with_dtypes(batch.to_pandas())
-    except (pa.ArrowInvalid, ValueError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{source}: not a Parquet file of calls") from None
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError):
+        # Arrow tells of damaged pages by OSError, and of text that is not UTF-8 by ValueError.
+        raise InputError(f"{source}: not a Parquet file of calls, or damaged") from None
+
+
+def _column(name: str, number: int) -> str:
+    return f"{name!r}" if re.fullmatch(r"[A-Za-z_]\w{0,63}", name) else f"column {number}"
+
+
+def _check_types(schema: pa.Schema, source: Path) -> None:
+    """Refuse types that would have to be coerced, which may change what a cell says."""
+    for field in schema:
+        kind, wanted = field.type, DTYPES[field.name]
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        fits, words = {
+            "str": (_is_text(kind), "text"),
+            "int64": (pa.types.is_integer(kind), "whole numbers"),
+            "float64": (pa.types.is_floating(kind) or pa.types.is_integer(kind), "numbers"),
+        }.get(
+            wanted,
+            (
+                pa.types.is_timestamp(kind) and kind.tz is not None,
+                "a timestamp with a time zone",
+            ),
+        )
+        if not fits and not (pa.types.is_null(kind) and field.name != "received_at"):
+            raise InputError(f"{source}: {field.name} must be {words}")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
 
 
 def _check_columns(columns: Iterable[str], source: Path) -> None:
-    given = set(columns)
+    names = list(columns)
+    given = set(names)
+    if not names:
+        raise InputError(f"{source}: holds no calls, not even a header")
     wrong = [f"lacks the column {name}" for name in ("call_id", "received_at") if name not in given]
-    wrong += [f"{name!r} is not a field of a call" for name in sorted(given - set(DTYPES))]
+    if not wrong:  # else it may be no header at all, but a row of somebody's words
+        wrong = [
+            f"{_column(name, number)} is not a field of a call"
+            for number, name in enumerate(names, 1)
+            if name not in DTYPES
+        ]
+    wrong += [f"has the column {name} twice" for name in sorted(given) if names.count(name) > 1]
     if wrong:
-        raise InputError(f"{source}: {'; '.join(wrong)}")
+        raise InputError(f"{source}: {'; '.join(wrong[:5])}")
 
 
 class _Writer:

@@ -12,6 +12,7 @@ Test calls take part in nothing here. In order:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -29,7 +30,7 @@ from data.dataset import Dataset
 from data.errors import InputError
 from data.splits import temporal_split
 from model_service.model.classifier import CallClassifier, TooFewLabels, as_labels, labelled
-from model_service.model.features import build_features
+from model_service.model.features import Terms, build_features
 from model_service.model.plan import ResponsePlan, ThresholdSet
 from training.config import TrainingConfig
 from training.thresholds import Evidence, choose
@@ -124,6 +125,20 @@ def fit(
     return Fitted(final, thresholds, evidence, part, search)
 
 
+def _check_texts(calls: pd.DataFrame, config: TrainingConfig) -> None:
+    """Refuse a text of which no term is kept, in words that say what to do."""
+    for text in config.features.texts:
+        terms = Terms(text.ngrams)
+        seen = Counter(
+            term for words in calls[text.column].fillna("") for term in set(terms(words))
+        )
+        if not seen or max(seen.values()) < text.min_calls:
+            raise InputError(
+                f"no term of {text.column} occurs in {text.min_calls} training calls: give more "
+                f"calls, lower min_calls, or leave {text.column} out of the configuration"
+            )
+
+
 def _search(
     calls: pd.DataFrame,
     y: NDArray[np.float64],
@@ -135,7 +150,11 @@ def _search(
     """Choose scales for both heads and a penalty for each; the calls are vectorised once."""
     report("vectorising")
     features = build_features(config.features)
-    seen = features.fit_transform(calls[train])
+    try:
+        seen = features.fit_transform(calls[train])
+    except ValueError:
+        _check_texts(calls[train], config)
+        raise
     unseen = features.transform(calls[validation])
     blocks = features.named_steps["columns"].output_indices_
     tried: list[dict[str, Any]] = []

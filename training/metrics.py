@@ -7,11 +7,12 @@ would give intervals that are too narrow. Clusters are drawn with replacement (D
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 Floats = NDArray[np.float64]
 
@@ -86,10 +87,10 @@ RANKED: dict[str, Callable[[Floats, Floats, Floats], float]] = {
 }
 
 
-def cluster_weights(
+def drawn_weights(
     clusters: NDArray[np.object_], rng: np.random.Generator, resamples: int = RESAMPLES
-) -> list[Floats]:
-    """Draw clusters with replacement; how often each call is drawn, per resample.
+) -> Iterator[Floats]:
+    """Draw clusters with replacement; yield how often each call is drawn, per resample.
 
     Parameters
     ----------
@@ -98,16 +99,22 @@ def cluster_weights(
     rng : numpy.random.Generator
     resamples : int
 
-    Returns
-    -------
-    list of ndarray of shape (n_calls,), of length `resamples`
+    Yields
+    ------
+    ndarray of shape (n_calls,)
+        `resamples` times, one at a time: all at once are 8 kB a call.
     """
     names, member = np.unique(clusters.astype(str), return_inverse=True)
     n = len(names)
-    return [
-        np.bincount(rng.integers(0, n, n), minlength=n)[member].astype(np.float64)
-        for _ in range(resamples)
-    ]
+    for _ in range(resamples):
+        yield np.bincount(rng.integers(0, n, n), minlength=n)[member].astype(np.float64)
+
+
+def cluster_weights(
+    clusters: NDArray[np.object_], rng: np.random.Generator, resamples: int = RESAMPLES
+) -> list[Floats]:
+    """Keep the draws of `drawn_weights`, for paired comparisons over the same draws."""
+    return list(drawn_weights(clusters, rng, resamples))
 
 
 def with_interval(point: float, draws: list[float]) -> Figure:
@@ -142,10 +149,13 @@ def head_figures(
     order = np.argsort(-p, kind="stable")
     y, p, clusters = y[order], p[order], clusters[order]
     one = np.ones(len(p))
-    weights = cluster_weights(clusters, rng)
+    draws: dict[str, list[float]] = {name: [] for name in RANKED}
+    if len(set(clusters)) > 1:  # a single cluster is drawn whole each time: no interval
+        for w in drawn_weights(clusters, rng):
+            for name, measure in RANKED.items():
+                draws[name].append(measure(y, p, w))
     return {
-        name: with_interval(measure(y, p, one), [measure(y, p, w) for w in weights])
-        for name, measure in RANKED.items()
+        name: with_interval(measure(y, p, one), draws[name]) for name, measure in RANKED.items()
     }
 
 
@@ -160,14 +170,21 @@ def rate(
     Returns
     -------
     Figure, int, int
-        The share with its cluster-bootstrap interval, how many hits, among how many.
+        The share with its cluster-bootstrap interval, how many hits, among how many. Where none or
+        all are hits every draw says the same and the bootstrap knows no interval: there it is the
+        exact one (Clopper & Pearson 1934), each cluster counted as one call. A share between, of
+        the calls of a single cluster, has no interval.
     """
     n, k = int(among.sum()), int((hits & among).sum())
     if n == 0:
         return Figure(float("nan"), float("nan"), float("nan")), 0, 0
+    members = clusters[among]
+    independent = len(set(members))
+    if k in (0, n):
+        exact = binomtest(independent if k else 0, independent).proportion_ci(0.95, method="exact")
+        return Figure(k / n, float(exact.low), float(exact.high)), k, n
+    if independent == 1:
+        return Figure(k / n, float("nan"), float("nan")), k, n
     inside = hits[among].astype(np.float64)
-    draws = [
-        float((w * inside).sum() / w.sum()) if w.sum() else float("nan")
-        for w in cluster_weights(clusters[among], rng)
-    ]
+    draws = [float((w * inside).sum() / w.sum()) for w in drawn_weights(members, rng)]
     return with_interval(k / n, draws), k, n

@@ -67,7 +67,8 @@ def choose(
     Thresholds, dict
         `low` is the highest threshold whose sensitivity keeps the promise; `high` the lowest whose
         precision does, among those that are not below `low`. Where no such threshold reaches the
-        precision, `high` lies above 1: the band is never used. The dict holds the `Evidence` for "low" and "high".
+        precision, `high` lies above 1: the band is never used. The dict holds the `Evidence` for
+        "low" and "high".
     """
     positive = np.sort(p[y == 1])
     # The threshold may leave out floor((1 - s)·n) of the n true cases.

@@ -50,6 +50,22 @@ def as_labels(targets: pd.DataFrame) -> NDArray[np.float64]:
     return targets[list(TARGETS)].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
 
 
+def _platt(scores: NDArray[np.float64], y: NDArray[np.float64]) -> LogisticRegression:
+    """Fit slope and intercept to Platt's targets, (n+ + 1)/(n+ + 2) and 1/(n- + 2).
+
+    With 1 and 0 as targets there would be no finite slope where the scores separate the classes.
+    """
+    positive = y == 1
+    n = int(positive.sum())
+    target = np.where(positive, (n + 1) / (n + 2), 1 / (len(y) - n + 2))
+    # A call of target t counts t times as a positive and 1 - t times as a negative.
+    return LogisticRegression(C=np.inf).fit(
+        np.r_[scores, scores][:, None],
+        np.r_[np.ones(len(y)), np.zeros(len(y))],
+        sample_weight=np.r_[target, 1 - target],
+    )
+
+
 class CallClassifier(BaseEstimator):  # type: ignore[misc]
     """Two logistic regressions on one feature matrix, each with Platt's calibration.
 
@@ -130,9 +146,7 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
         """
         for column, target in enumerate(TARGETS):
             there = labelled(y[:, column], target)
-            platt = LogisticRegression(C=np.inf).fit(
-                scores[there, column][:, None], y[there, column]
-            )
+            platt = _platt(scores[there, column], y[there, column])
             self.calibration_[target] = (float(platt.coef_[0, 0]), float(platt.intercept_[0]))
         return self
 

@@ -29,7 +29,8 @@ TEXTS = ("narrative", "call_type")
 
 FIELDS = frozenset(
     [
-        *("call_source", "priority", "caller_role", "language", "neighborhood", "premise_id"),
+        *("call_type", "call_source", "priority", "caller_role", "language"),
+        *("neighborhood", "premise_id"),
         *(HOUR, WEEKDAY),
         *(ANSWER_PREFIX + question for question in QUESTIONS),
     ]

@@ -28,6 +28,7 @@ from model_service.service.log.store import Store
 from model_service.service.problems import handle
 from model_service.service.readiness import Readiness
 from model_service.service.routes import assessments, calls, health, log, model, tokens
+from model_service.service.routes.pages import add_pages
 from model_service.service.settings import Settings
 
 ROUTERS = (
@@ -123,6 +124,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     add_docs(app)
+    add_pages(app)
     open_routes = sorted(set(route_names(app)) - ACCESS.keys())
     if open_routes:
         raise RuntimeError(f"who may call {', '.join(open_routes)}? say so in auth.ACCESS")

@@ -71,18 +71,21 @@ class Assessor:
         """
         while call.revision in (queued := self._log.queued_revisions(call.call_id)):
             await self._log.settled()
-        first = self._log.read.revision(call.call_id, call.revision)
-        if first is not None:
-            return self._again(first, call), False
+        latest = self._log.read.latest(call.call_id)
+        highest = 0 if latest is None else latest.revision or 0
+        if call.revision <= highest:
+            first = self._log.read.revision(call.call_id, call.revision)
+            if first is not None:
+                return self._again(first, call), False
         release = self._releases.current
         if release is None:
             raise follow_protocol("no model is in force now, so no recommendation is given")
-        latest = self._log.read.latest(call.call_id)
-        earlier = {0 if latest is None else latest.revision or 0, *queued}
         at = now()
         assessment = assess(release, call)
         assert assessment.explanation is not None
-        body = views.assessment_body(release, assessment, leads=call.revision > max(earlier))
+        body = views.assessment_body(
+            release, assessment, leads=call.revision > max([highest, *queued])
+        )
         private = {
             views.CALL: call.model_dump_json(exclude_none=True).encode(),
             views.EXPLANATION: views.explanation_bytes(assessment.explanation),

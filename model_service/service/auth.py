@@ -6,10 +6,11 @@ together, so that nothing is open because somebody forgot it.
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import cast
 
-from fastapi import Depends, Request
+from fastapi import Request
 from fastapi.security import OAuth2PasswordBearer
+from starlette.requests import HTTPConnection
 
 from model_service.service.accounts import ROLES, Accounts, Identity, Role
 from model_service.service.edge import ACTOR
@@ -41,47 +42,54 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "openapi": PUBLIC,
     "docs": PUBLIC,
     "docs_static": PUBLIC,
+    "console": PUBLIC,
+    "console_static": PUBLIC,
 }
 """Route name → the roles that may call it."""
 
-NOBODY = Identity("", "dispatcher")
-"""Stands for the caller of a public route; no route that needs somebody ever sees it."""
-
-bearer = OAuth2PasswordBearer(
-    tokenUrl="v1/token", auto_error=False, description="A token of POST /v1/token."
-)
+IDENTITY = "crisiscall.identity"
+"""Where the guard leaves, in the request's scope, who makes the request."""
 
 
-def accounts_of(request: Request) -> Accounts:
+def accounts_of(request: HTTPConnection) -> Accounts:
     """Give the application's users."""
     return cast(Accounts, request.app.state.accounts)
 
 
-async def guard(request: Request, token: Annotated[str | None, Depends(bearer)]) -> Identity:
-    """Let a request pass, or not.
+class Guard(OAuth2PasswordBearer):
+    """Lets a request pass, or not; the application depends on it as a whole."""
 
-    Raises
-    ------
-    Problem
-        401 without a good token, 403 with one of a role that may not.
-    """
-    allowed = ACCESS[request.scope["route"].name]
-    if allowed is PUBLIC:
-        return NOBODY
-    identity = accounts_of(request).identify(token) if token else None
-    if identity is None:
-        raise Problem(
-            401,
-            "not-signed-in",
-            "not signed in",
-            "sign in at POST /v1/token and send the token as `Authorization: Bearer …`",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-    request.scope[ACTOR] = identity.name
-    if identity.role not in allowed:
-        raise Problem(403, "not-allowed", "not allowed", "this role may not do that")
-    return identity
+    async def __call__(self, request: HTTPConnection) -> str | None:
+        """Check the token of a request against the table.
+
+        Raises
+        ------
+        Problem
+            401 without a good token, 403 with one of a role that may not.
+        """
+        allowed = ACCESS[request.scope["route"].name]
+        if allowed is PUBLIC:
+            return None
+        token = await super().__call__(request)
+        identity = accounts_of(request).identify(token) if token else None
+        if identity is None:
+            raise Problem(
+                401,
+                "not-signed-in",
+                "not signed in",
+                "sign in at POST /v1/token and send the token as `Authorization: Bearer …`",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        request.scope[ACTOR] = identity.name
+        if identity.role not in allowed:
+            raise Problem(403, "not-allowed", "not allowed", "this role may not do that")
+        request.scope[IDENTITY] = identity
+        return token
 
 
-SignedIn = Annotated[Identity, Depends(guard)]
-"""Who makes the request."""
+guard = Guard(tokenUrl="v1/token", auto_error=False, description="A token of POST /v1/token.")
+
+
+def signed_in(request: Request) -> Identity:
+    """Tell who makes a request that the guard has let pass."""
+    return cast(Identity, request.scope[IDENTITY])

@@ -63,3 +63,8 @@ def main(arguments: list[str] | None = None) -> Any:
     except InputError as error:
         click.echo(f"crisiscall: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
+    except OSError as error:
+        # A full disk, a folder that may not be written: the user's to mend, and no defect.
+        where = "" if error.filename is None else f"{error.filename}: "
+        click.echo(f"crisiscall: {where}{error.strerror or type(error).__name__}", err=True)
+        sys.exit(2)

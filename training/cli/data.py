@@ -223,10 +223,11 @@ def _print(report: Report, folder: Path, source: str) -> None:
         click.echo(
             f"{target:<21}{n['positive']:>8,}{n['negative']:>10,}{n['missing']:>10,}{share:>17}"
         )
-    click.echo("\nMissing in some calls")
-    for name, part in report.missing.items():
-        if 0 < part < 1:  # what is never given is a finding
-            click.echo(f"{name:<28}{part:>7.1%}")
+    gaps = {name: share for name, share in report.missing.items() if 0 < share < 1}
+    if gaps:  # what is never given is a finding
+        click.echo("\nMissing in some calls")
+    for name, part in gaps.items():
+        click.echo(f"{name:<28}{part:>7.1%}")
     click.echo("\nFindings" if report.findings else "\nNothing wrong was found.")
     for finding in report.findings:
         click.echo(f"{finding.level:<8} {finding.message} [{finding.code}]")

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,43 @@ from data.errors import InputError
 from training.cli.options import home_option
 
 CALLS = 30_000
-SHOWN = 6
 WAIT = 60.0
+USER = "demo"
+
+FIRST_CALLS: tuple[dict[str, object], ...] = (
+    {
+        "narrative": "My brother hasn't slept in four days, he keeps saying the radio is talking "
+        "to him and he's pacing and crying. He's not violent, no weapons, he just needs help.",
+        "call_type": "CHECK WELFARE",
+        "caller_role": "family",
+        "neighborhood": "Dorchester",
+        "answers": {"weapon": "no", "violence": "no"},
+    },
+    {
+        "narrative": "RP STATES SON OFF MEDS, BREAKING DISHES, HOLDING KITCHEN KNIFE, YELLING AT "
+        "VOICES. RP LOCKED IN BATHROOM",
+        "call_type": "DISTURBANCE",
+        "caller_role": "family",
+        "neighborhood": "Roxbury",
+        "answers": {"weapon": "yes"},
+    },
+    {
+        "narrative": "Older man on the bench is confused and sweating, slurring his words, he has "
+        "a diabetic bracelet on. He got a little combative when we tried to sit him up.",
+        "call_type": "SICK PERSON",
+        "caller_role": "bystander",
+        "neighborhood": "Downtown",
+    },
+    {
+        "narrative": "Two guys fighting outside the bar, one of them has a bottle, people are "
+        "screaming.",
+        "call_type": "FIGHT",
+        "caller_role": "bystander",
+        "neighborhood": "South Boston",
+    },
+    {"narrative": "", "neighborhood": "Mattapan"},
+)
+"""Invented calls; nobody in them is real."""
 
 
 @click.command(epilog="Example: crisiscall demo --port 8000")
@@ -131,3 +167,56 @@ def _service(home: Path, host: str, port: int) -> Iterator[str]:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(10)
+
+
+def _sign_in(home: Path) -> tuple[str, str]:
+    """Give the demonstration's user a fresh password, the only one that works."""
+    known = _users(home, "list").splitlines()
+    if any(line.split("\t")[0] == USER for line in known):
+        return USER, _users(home, "reset", USER).strip()
+    return USER, _users(home, "add", USER, "--role", "dispatcher").strip()
+
+
+def _users(home: Path, *arguments: str) -> str:
+    """Run `crisiscall users`; passwords come on its standard output and go nowhere else."""
+    command = [sys.executable, "-m", "training.cli", "users", *arguments, "--home", str(home)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise InputError(done.stderr.strip().removeprefix("crisiscall: "))
+    return done.stdout
+
+
+def _show(base: str, user: str, password: str) -> None:
+    """Send the first calls as a CAD system would, and print what is recommended."""
+    with httpx.Client(base_url=base, timeout=10) as client:
+        token = client.post("/v1/token", data={"username": user, "password": password})
+        token.raise_for_status()
+        client.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+        stamp = datetime.now(UTC)
+        for number, call in enumerate(FIRST_CALLS, 1):
+            answer = client.post(
+                "/v1/assessments",
+                json={
+                    "call_id": f"DEMO-{stamp:%Y%m%d%H%M%S}-{number}",
+                    "received_at": stamp.isoformat(),
+                    **call,
+                },
+            )
+            answer.raise_for_status()
+            _print_assessment(call, answer.json())
+
+
+def _print_assessment(call: dict[str, object], assessment: dict[str, Any]) -> None:
+    prediction, recommendation = assessment["prediction"], assessment["recommendation"]
+    narrative = str(call["narrative"]) or "(nothing said yet)"
+    click.echo(f"      “{narrative[:72]}{'…' if len(narrative) > 72 else ''}”")
+    if recommendation["abstained"]:
+        figures = "no prediction"
+    else:
+        figures = (
+            f"crisis {prediction['mental_health_crisis']:.0%}, "
+            f"safety risk {prediction['safety_risk']:.0%}"
+        )
+    click.secho(f"      → {recommendation['name']}  ({figures})", fg="green")
+    reasons = "; ".join(reason["text"] for reason in recommendation["reasons"])
+    click.echo(f"        {reasons}; log entry {assessment['log']['sequence']}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -51,14 +52,18 @@ def train(folder: Path, config: str, champion: bool | None, home: Path) -> None:
             champion = False
         except ReleaseError:
             champion = True
-    trained = pipeline.train(
-        dataset,
-        settings,
-        store=store,
-        key=signing_key(home / "keys"),
-        report=lambda words: click.echo(f"  {words}", err=True),
-        progress=progress,
-    )
+    try:
+        trained = pipeline.train(
+            dataset,
+            settings,
+            store=store,
+            key=signing_key(home / "keys"),
+            report=lambda words: click.echo(f"  {words}", err=True),
+            progress=progress,
+        )
+    except pipeline.ParityError as error:
+        click.echo(f"crisiscall: {error}", err=True)
+        sys.exit(1)
     click.echo("  logging the run to MLflow", err=True)
     registered = register(trained, dataset, settings, home=home, champion=champion)
     if champion:

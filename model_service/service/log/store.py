@@ -65,6 +65,7 @@ class Store:
         self.path = path
         self._busy_timeout_ms = busy_timeout_ms
         self._vfs = vfs
+        self._files = (str(path), f"{path}-wal")
         self._connection: apsw.Connection | None = None
         self._identity: tuple[object, object] = (None, None)
         self._head: Head | None = None
@@ -192,7 +193,7 @@ class Store:
 
     def _identify(self) -> tuple[object, object]:
         found: list[object] = []
-        for path in (str(self.path), f"{self.path}-wal"):
+        for path in self._files:
             try:
                 status = os.stat(path)
                 found.append((status.st_dev, status.st_ino))

@@ -6,6 +6,7 @@
     model.py         the release in force
     tokens.py        signing in and out
     health.py        whether the process is up, and whether it can do its work
+    pages.py         the console
 
 Each has a `router`; the names of its routes stand in `auth.ACCESS`.
 """

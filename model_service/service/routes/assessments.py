@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 from data.call import Call
 from model_service.model.decision import Decision
-from model_service.service.auth import SignedIn
+from model_service.service.auth import signed_in
 from model_service.service.bodies import read_record
 from model_service.service.edge import CALL
 from model_service.service.routes.examples import CALLS, DECISIONS
-from model_service.service.routes.parts import Assessing, answer, body_of, problems
+from model_service.service.routes.parts import answer, assessor_of, body_of, problems
 from model_service.service.views import AssessmentRecord, AssessmentView, DecisionView
 
 router = APIRouter(prefix="/v1/assessments", tags=["assessments"])
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1/assessments", tags=["assessments"])
     },
     openapi_extra=body_of(Call, **CALLS),
 )
-async def create_assessment(request: Request, who: SignedIn, assessor: Assessing) -> Response:
+async def create_assessment(request: Request) -> Response:
     """Assess one revision of a call.
 
     The answer goes out after its record is on disk. A later revision of the same call leads; an
@@ -37,7 +37,7 @@ async def create_assessment(request: Request, who: SignedIn, assessor: Assessing
     """
     call = await read_record(request, Call)
     request.scope[CALL] = call.call_id
-    content, new = await assessor.assess(call, who)
+    content, new = await assessor_of(request).assess(call, signed_in(request))
     return answer(content, 201 if new else 200)
 
 
@@ -47,9 +47,9 @@ async def create_assessment(request: Request, who: SignedIn, assessor: Assessing
     response_model=None,
     responses={200: {"model": AssessmentRecord}, **problems(401, 403, 404, 503)},
 )
-async def read_assessment(assessment_id: str, who: SignedIn, assessor: Assessing) -> Response:
+async def read_assessment(request: Request, assessment_id: str) -> Response:
     """Read an assessment: the call as it was, what was recommended, decided and learned."""
-    return answer(assessor.record(assessment_id))
+    return answer(assessor_of(request).record(assessment_id))
 
 
 @router.post(
@@ -63,15 +63,13 @@ async def read_assessment(assessment_id: str, who: SignedIn, assessor: Assessing
     },
     openapi_extra=body_of(Decision, **DECISIONS),
 )
-async def create_decision(
-    request: Request, assessment_id: str, who: SignedIn, assessor: Assessing
-) -> Response:
+async def create_decision(request: Request, assessment_id: str) -> Response:
     """Accept or override a recommendation.
 
     A person may decide again: the last decision leads, and none is erased. It is never refused
     because the model is down, nor because a later revision of the call has come in.
     """
     decision = await read_record(request, Decision)
-    content = await assessor.decide(assessment_id, decision, who)
+    content = await assessor_of(request).decide(assessment_id, decision, signed_in(request))
     request.scope[CALL] = content["call_id"]
     return answer(content, 201)

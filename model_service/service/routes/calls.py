@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from data.call import Outcome
-from model_service.service.auth import SignedIn
+from model_service.service.auth import signed_in
 from model_service.service.bodies import read_record
 from model_service.service.edge import CALL
 from model_service.service.problems import FieldError, invalid
 from model_service.service.routes.examples import OUTCOMES
-from model_service.service.routes.parts import Assessing, answer, body_of, problems
+from model_service.service.routes.parts import answer, assessor_of, body_of, problems
 from model_service.service.views import AssessmentRecord, OutcomeView
 
 router = APIRouter(prefix="/v1/calls", tags=["calls"])
@@ -30,15 +30,13 @@ router = APIRouter(prefix="/v1/calls", tags=["calls"])
     },
     openapi_extra=body_of(Outcome, **OUTCOMES),
 )
-async def create_outcome(
-    request: Request, call_id: str, who: SignedIn, assessor: Assessing
-) -> Response:
+async def create_outcome(request: Request, call_id: str) -> Response:
     """Record what the world turned out to be; the last outcome of a call leads."""
     outcome = await read_record(request, Outcome)
     if outcome.call_id != call_id:
         raise invalid([FieldError("call_id", "not the call of the path")], what="outcome")
     request.scope[CALL] = call_id
-    return answer(await assessor.learn(outcome, who), 201)
+    return answer(await assessor_of(request).learn(outcome, signed_in(request)), 201)
 
 
 @router.get(
@@ -47,6 +45,6 @@ async def create_outcome(
     response_model=None,
     responses={200: {"model": AssessmentRecord}, **problems(401, 403, 404, 503)},
 )
-async def read_call(call_id: str, who: SignedIn, assessor: Assessing) -> Response:
+async def read_call(request: Request, call_id: str) -> Response:
     """Read the assessment of a call's latest revision, the one that leads."""
-    return answer(assessor.record_of_call(call_id))
+    return answer(assessor_of(request).record_of_call(call_id))

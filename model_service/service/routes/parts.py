@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import orjson
-from fastapi import Depends, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from model_service.service.assessor import Assessor
@@ -49,12 +49,6 @@ def body_of(record: type[Any], **examples: Any) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {JSON: content}}}
 
 
-def _assessor(request: Request) -> Assessor:
+def assessor_of(request: Request) -> Assessor:
+    """Give the application's assessor."""
     return cast(Assessor, request.app.state.assessor)
-
-
-async def _assessor_dependency(request: Request) -> Assessor:
-    return _assessor(request)
-
-
-Assessing = Annotated[Assessor, Depends(_assessor_dependency)]

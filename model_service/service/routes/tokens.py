@@ -9,7 +9,7 @@ from fastapi.security import OAuth2PasswordRequestForm
 from starlette.responses import Response
 
 from model_service.service.accounts import LockedOut, SignInBusy
-from model_service.service.auth import SignedIn, accounts_of, bearer
+from model_service.service.auth import accounts_of, guard, signed_in
 from model_service.service.edge import ACTOR
 from model_service.service.log import DecisionLog, Draft
 from model_service.service.problems import Problem, follow_protocol, unsupported
@@ -79,10 +79,9 @@ async def sign_in(
     response_model=None,
     responses={204: {"description": "Signed out."}, **problems(401, 503)},
 )
-async def sign_out(
-    request: Request, who: SignedIn, token: Annotated[str, Depends(bearer)]
-) -> Response:
+async def sign_out(request: Request, token: Annotated[str, Depends(guard)]) -> Response:
     """Sign out: the token that was sent is worth nothing from now on."""
+    who = signed_in(request)
     accounts_of(request).revoke(token)
     log = cast(DecisionLog, request.app.state.log)
     await log.append(Draft("sign_out", who.name, {"role": who.role}))
