@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import diags_array
+from scipy.sparse import csr_array, diags_array, vstack
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 
@@ -111,18 +111,17 @@ def fit(
         for column, target in enumerate(TARGETS):
             for name, rows in (("training", train), ("validation", validation)):
                 labelled(y[rows, column], f"{target}, {name} part")
-        chosen, search = _search(calls, y, train, validation, config, report)
+        found = _search(calls, y, train, validation, config, report)
         clusters = dataset.families().fillna(dataset.incidents())
         report(f"cross-fitting over {FOLDS} folds of the validation calls")
-        scores = _cross_fit(chosen, calls, y, train, validation, clusters)
-        final = CallClassifier(chosen.settings, C=chosen.C)
+        scores = _cross_fit(found, y[train], y[validation], clusters[validation])
         report("fitting the chosen settings on training and validation calls")
-        final.fit(calls[train | validation], y[train | validation])
+        final = found.classifier.fit(calls[train | validation], y[train | validation])
         final.calibrate(scores, y[validation])
         thresholds, evidence = _thresholds(final.calibrated(scores), y[validation], plan)
     except TooFewLabels as error:
         raise InputError(str(error)) from None
-    return Fitted(final, thresholds, evidence, part, search)
+    return Fitted(final, thresholds, evidence, part, found.tried)
 
 
 def _check_texts(calls: pd.DataFrame, config: TrainingConfig) -> None:
@@ -139,6 +138,16 @@ def _check_texts(calls: pd.DataFrame, config: TrainingConfig) -> None:
             )
 
 
+@dataclass(frozen=True)
+class _Found:
+    """The chosen settings, with the calls as the features learned from training calls see them."""
+
+    classifier: CallClassifier
+    train: csr_array
+    validation: csr_array
+    tried: list[dict[str, Any]]
+
+
 def _search(
     calls: pd.DataFrame,
     y: NDArray[np.float64],
@@ -146,7 +155,7 @@ def _search(
     validation: NDArray[np.bool_],
     config: TrainingConfig,
     report: Callable[[str], None],
-) -> tuple[CallClassifier, list[dict[str, Any]]]:
+) -> _Found:
     """Choose scales for both heads and a penalty for each; the calls are vectorised once."""
     report("vectorising")
     features = build_features(config.features)
@@ -158,7 +167,7 @@ def _search(
     unseen = features.transform(calls[validation])
     blocks = features.named_steps["columns"].output_indices_
     tried: list[dict[str, Any]] = []
-    best: tuple[float, CallClassifier] | None = None
+    best: tuple[float, _Found] | None = None
     names = list(config.search.weights)
     variants = list(product(*config.search.weights.values()))
     for number, scales in enumerate(variants, 1):
@@ -173,7 +182,9 @@ def _search(
         here, there = seen @ diags_array(scale), unseen @ diags_array(scale)
         reached: dict[str, tuple[float, float]] = {}
         for C in config.search.C:
-            model = CallClassifier(settings, C=dict.fromkeys(TARGETS, C)).fit_heads(here, y[train])
+            # A candidate is only ranked; what is released is solved to the end.
+            model = CallClassifier(settings, C=dict.fromkeys(TARGETS, C), tol=1e-4)
+            model.fit_heads(here, y[train])
             figures = {}
             for column, target in enumerate(TARGETS):
                 known = labelled(y[validation, column], target)
@@ -189,32 +200,28 @@ def _search(
         mean = sum(figure for figure, _ in reached.values()) / len(reached)
         if best is None or mean > best[0]:
             strengths = {target: C for target, (_, C) in reached.items()}
-            best = (mean, CallClassifier(settings, C=strengths))
+            best = (mean, _Found(CallClassifier(settings, C=strengths), here, there, tried))
     assert best is not None
-    return best[1], tried
+    return best[1]
 
 
 def _cross_fit(
-    chosen: CallClassifier,
-    calls: pd.DataFrame,
-    y: NDArray[np.float64],
-    train: NDArray[np.bool_],
-    validation: NDArray[np.bool_],
+    found: _Found,
+    y_train: NDArray[np.float64],
+    y_validation: NDArray[np.float64],
     clusters: pd.Series,
 ) -> NDArray[np.float64]:
-    """Score every validation call by a model that has learned from none of its cluster."""
-    rows = np.flatnonzero(validation)
-    groups = clusters.to_numpy(dtype=object)[rows].astype(str)
+    """Score every validation call by heads that have learned from none of its cluster."""
+    groups = clusters.to_numpy(dtype=object).astype(str)
     folds = min(FOLDS, len(np.unique(groups)))
     if folds < 2:
         raise InputError("the validation part holds a single incident or family")
-    scores = np.full((len(rows), len(TARGETS)), np.nan)
-    for others, held_out in GroupKFold(folds).split(rows, groups=groups):
-        learned = train.copy()
-        learned[rows[others]] = True
-        model = CallClassifier(chosen.settings, C=chosen.C)
-        model.fit(calls[learned], y[learned])
-        scores[held_out] = model.scores(calls.iloc[rows[held_out]])
+    scores = np.full(y_validation.shape, np.nan)
+    for others, held_out in GroupKFold(folds).split(groups, groups=groups):
+        matrix = vstack([found.train, found.validation[others]], format="csr")
+        heads = CallClassifier(found.classifier.settings, C=found.classifier.C)
+        heads.fit_heads(matrix, np.vstack([y_train, y_validation[others]]))
+        scores[held_out] = heads.matrix_scores(found.validation[held_out])
     return scores
 
 

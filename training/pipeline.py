@@ -150,6 +150,7 @@ def _metrics(
     test = fitted.part == "test"
     metrics: dict[str, Any] = {
         "configuration": config.name,
+        "warning": config.warning,
         "data": {"source": dataset.manifest.get("source"), "digest": dataset.digest},
         "parts": {name: int(n) for name, n in fitted.part.value_counts().sort_index().items()},
         "chosen": {

@@ -80,6 +80,8 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
     settings : FeatureSettings
     C : mapping of target to float
         Inverse strength of the L2 penalty, per head.
+    tol : float
+        Where the solver stops: the largest component of the gradient.
     max_iter : int
         Bound on the solver's iterations.
 
@@ -91,10 +93,16 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
     """
 
     def __init__(
-        self, settings: FeatureSettings, *, C: Mapping[str, float], max_iter: int = 1000
+        self,
+        settings: FeatureSettings,
+        *,
+        C: Mapping[str, float],
+        tol: float = 1e-6,
+        max_iter: int = 1000,
     ) -> None:
         self.settings = settings
         self.C = C
+        self.tol = tol
         self.max_iter = max_iter
 
     def fit(self, X: pd.DataFrame, y: NDArray[np.float64]) -> CallClassifier:
@@ -122,7 +130,7 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
             there = labelled(y[:, column], target)
             # newton-cg: exact to rounding and repeatable; lbfgs stops earlier and slower here.
             head = LogisticRegression(
-                C=self.C[target], solver="newton-cg", max_iter=self.max_iter, tol=1e-6
+                C=self.C[target], solver="newton-cg", max_iter=self.max_iter, tol=self.tol
             )
             self.heads_[target] = head.fit(matrix[there], y[there, column])
         if not hasattr(self, "calibration_"):
@@ -150,10 +158,13 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
             self.calibration_[target] = (float(platt.coef_[0, 0]), float(platt.intercept_[0]))
         return self
 
+    def matrix_scores(self, matrix: csr_matrix) -> NDArray[np.float64]:
+        """Scores before calibration, of shape (n_calls, 2), of what the features made of calls."""
+        return np.column_stack([self.heads_[t].decision_function(matrix) for t in TARGETS])
+
     def scores(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """Scores before calibration, of shape (n_calls, 2)."""
-        matrix = self.features_.transform(X)
-        return np.column_stack([self.heads_[t].decision_function(matrix) for t in TARGETS])
+        return self.matrix_scores(self.features_.transform(X))
 
     def calibrated(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn scores of shape (n_calls, 2) into calibrated probabilities of that shape."""

@@ -159,18 +159,15 @@ def write_release(store: Path, files: Mapping[str, bytes], key: Ed25519PrivateKe
     }
     manifest = canonical({"format": FORMAT, "files": listed})
     digest = hashlib.sha256(manifest).hexdigest()
-    signature = {
-        "algorithm": "ed25519",
-        "key": key.public_key().public_bytes_raw().hex(),
-        "signature": key.sign(digest.encode()).hex(),
-    }
+    public = key.public_key().public_bytes_raw().hex()
+    signature = _signature(public, key.sign(digest.encode()))
     folder = store / digest[:NAME_LENGTH]
-    if folder.exists() and _is_whole(folder, signature["key"]):
+    if folder.exists() and _is_whole(folder, public):
         return folder
     store.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".release-", dir=store))
     try:
-        for name, content in {**files, MANIFEST: manifest, SIGNATURE: canonical(signature)}.items():
+        for name, content in {**files, MANIFEST: manifest, SIGNATURE: signature}.items():
             (work / name).write_bytes(content)
         os.chmod(work, 0o755)
         if folder.exists():  # damaged, or signed by a key that was lost: its name says what it was
@@ -180,6 +177,10 @@ def write_release(store: Path, files: Mapping[str, bytes], key: Ed25519PrivateKe
         shutil.rmtree(work, ignore_errors=True)
         raise
     return folder
+
+
+def _signature(public: str, signature: bytes) -> bytes:
+    return canonical({"algorithm": "ed25519", "key": public, "signature": signature.hex()})
 
 
 def _is_whole(folder: Path, key: str) -> bool:
@@ -232,12 +233,13 @@ def _read(folder: Path, name: str, limit: int) -> bytes:
 
 
 def _check_signature(folder: Path, digest: str, trusted: Collection[str]) -> str:
+    content = _read(folder, SIGNATURE, MAX_MANIFEST)
     try:
-        stated = json.loads(_read(folder, SIGNATURE, MAX_MANIFEST))
+        stated = json.loads(content)
         key, signature = str(stated["key"]), bytes.fromhex(stated["signature"])
-        if stated["algorithm"] != "ed25519":
+        if content != _signature(key, signature):  # one way to write it, and nothing beside it
             raise ValueError
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ReleaseError(f"{folder / SIGNATURE} is damaged") from None
     if key not in trusted:
         raise ReleaseError(f"{folder} is signed by a key that is not among the trusted ones")
@@ -259,7 +261,7 @@ def _check_files(folder: Path, manifest: bytes) -> dict[str, bytes]:
             for name, entry in document["files"].items()
         }
         version = document["format"]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise damaged from None
     if version != FORMAT:
         raise ReleaseError(f"{folder} has format {version}; this version reads format {FORMAT}")

@@ -198,7 +198,7 @@ class Scorer:
         """
         try:
             _ = self._zone
-        except (KeyError, OSError):
+        except (KeyError, ValueError, OSError):
             raise ValueError("unknown time zone") from None
         for table in self.texts:
             if table.column not in TEXTS or table.longest < 1:

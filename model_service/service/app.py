@@ -14,11 +14,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.routing import Mount
 
 from model_service.model.release import Release
 from model_service.service.accounts import Accounts, AccountsUnavailable
 from model_service.service.assessor import Assessor
-from model_service.service.auth import ACCESS, guard
+from model_service.service.auth import ACCESS, PUBLIC, guard
 from model_service.service.database import check_sqlite
 from model_service.service.docs import add_docs
 from model_service.service.edge import Edge
@@ -125,9 +126,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     add_docs(app)
     add_pages(app)
-    open_routes = sorted(set(route_names(app)) - ACCESS.keys())
-    if open_routes:
-        raise RuntimeError(f"who may call {', '.join(open_routes)}? say so in auth.ACCESS")
+    _check_access(app)
     return app
 
 
@@ -139,6 +138,16 @@ def route_names(app: FastAPI) -> Iterator[str]:
     for route in app.routes:
         if hasattr(route, "name"):
             yield str(route.name)
+
+
+def _check_access(app: FastAPI) -> None:
+    unknown = sorted(set(route_names(app)) - ACCESS.keys())
+    if unknown:
+        raise RuntimeError(f"who may call {', '.join(unknown)}? say so in auth.ACCESS")
+    for route in app.routes:
+        # Dependencies do not reach into a mount.
+        if isinstance(route, Mount) and ACCESS[str(route.name)] is not PUBLIC:
+            raise RuntimeError(f"{route.name} is a mount, which nothing guards")
 
 
 def _operation_id(route: APIRoute) -> str:

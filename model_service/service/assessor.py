@@ -102,7 +102,7 @@ class Assessor:
                 at=at,
             )
         )
-        return views.assessment_view(entry, body, private), True
+        return views.assessment_view(entry, private), True
 
     async def decide(self, assessment_id: str, decision: Decision, who: Identity) -> Answer:
         """Record a person's decision; no release need be in force.
@@ -191,7 +191,7 @@ class Assessor:
         call = private.get(views.CALL)
         later = self._later(entry)
         return {
-            "assessment": views.assessment_view(entry, entry.content(), private),
+            "assessment": views.assessment_view(entry, private),
             "call": None if call is None else orjson.Fragment(call),
             "decisions": [
                 views.decision_view(decision, self._private(decision))
@@ -206,7 +206,7 @@ class Assessor:
         stored = private.get(views.CALL)
         if stored is None or Call.model_validate_json(stored) != call:
             raise conflict("this revision was assessed with another content; send a higher one")
-        return views.assessment_view(first, first.content(), private)
+        return views.assessment_view(first, private)
 
     def _private(self, entry: Entry) -> dict[str, bytes]:
         try:

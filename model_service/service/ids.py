@@ -16,7 +16,7 @@ def new_id(at: datetime) -> str:
     --------
     >>> from datetime import UTC
     >>> new_id(datetime(2021, 8, 1, tzinfo=UTC))[:13]
-    '017aff46-9000'
+    '017aff02-a000'
     """
     milliseconds = int(at.timestamp() * 1000)
     bits = int.from_bytes(os.urandom(10)) & ((1 << 74) - 1)

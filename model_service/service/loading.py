@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import re
 from collections.abc import Awaitable, Callable
@@ -153,6 +154,7 @@ class Releases:
             log.error("release refused", reason=self.error, **whereabouts(error))
         else:
             self.current, self.error = release, None
+            gc.freeze()  # a large vocabulary is not worth walking at every collection
             log.info("release in force", release=release.name, plan=release.plan.plan)
         self._seen = seen
 

@@ -332,10 +332,9 @@ def place(entry: Entry) -> dict[str, Any]:
     return {"sequence": entry.seq, "digest": entry.digest}
 
 
-def assessment_view(
-    entry: Entry, body: Mapping[str, Any], private: Mapping[str, bytes]
-) -> dict[str, Any]:
+def assessment_view(entry: Entry, private: Mapping[str, bytes]) -> dict[str, Any]:
     """Make the answer of an assessment from its record."""
+    body = entry.content()
     return {
         "assessment_id": entry.assessment_id,
         "call_id": entry.call_id,

@@ -82,6 +82,7 @@ class CityFile(Part):
     sources: dict[CallSource, Weight]
     roles: dict[CallerRole, Weight]
     premises: PremisesFile
+    same_types: dict[Words, list[Words]]
     general_types: dict[Words, Weight]
     priorities: list[PriorityFile]
     answers: dict[Question, Odds]
@@ -119,6 +120,7 @@ class City:
         self.file = file
         self.timezone = ZoneInfo(file.timezone)
         self.general_types = Weighted.of(file.general_types)
+        self._type_of = {other: name for name, same in file.same_types.items() for other in same}
         self.sources = Weighted.of(file.sources)
         self.roles = Weighted.of(file.roles)
         self._neighborhoods = {
@@ -223,6 +225,10 @@ class City:
         noon = day.replace(hour=12, tzinfo=self.timezone)
         hour = self._hours[hours].draw(random)
         return noon + timedelta(hours=hour - 12, seconds=int(random() * 3600))
+
+    def call_type(self, words: str) -> str:
+        """Name a call type as this city's agency does."""
+        return self._type_of.get(words, words)
 
     def draw_priority(self, call_type: str | None, random: Draw) -> str | None:
         """Draw the initial priority of a call type; missing for a call without a type."""

@@ -462,7 +462,9 @@ class _Own:
     def __init__(self, family: Family, city: City) -> None:
         file = family.file
         self._city = city
-        self._types = Weighted.of(file.call_types)
+        self._types = Weighted(
+            [city.call_type(words) for words in file.call_types], list(file.call_types.values())
+        )
         self._sources = Weighted.of(file.sources) if file.sources else city.sources
         roles = file.roles or city.file.roles
         self._roles = Weighted.of(roles)

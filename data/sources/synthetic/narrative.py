@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from data.sources.synthetic.grammar import Scene, draw, expand, tidy
 from data.sources.synthetic.library import Family, Lexicon, Style
-from data.sources.synthetic.noise import mishear, mistype
+from data.sources.synthetic.noise import mishear, mistype, reword_log
 
 _TURN = " / "
 _QUESTION = re.compile(
@@ -115,7 +115,8 @@ def compose(
     elif style == "shorthand":
         pieces, joiner = mistype(_shorthand(story, generic, answers, foreign), random, stamp=stamp)
     else:
-        pieces, joiner = _log(story, generic, foreign), " "
+        pieces = [reword_log(piece, random) for piece in _log(story, generic, foreign)]
+        joiner = " "
     return Text(pieces, joiner, about_another, relation)
 
 

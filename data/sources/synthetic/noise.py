@@ -1,7 +1,9 @@
-"""Errors of hearing and typing: what a recogniser mishears, what a hurried hand mistypes.
+"""Errors of hearing and typing, and habits of wording.
 
-They fall on all families alike. A telling word can get lost by them, as it does in real records.
-Telephone numbers and other digits are left alone.
+What a recogniser mishears, what a hurried hand mistypes, which of several words for the same thing
+a person takes. They fall on all families alike. Habits matter because families are written by
+several hands: without them a model could tell the hand, not the crisis. A telling word can get
+lost by errors, as it does in real records. Telephone numbers and other digits are left alone.
 """
 
 from __future__ import annotations
@@ -115,8 +117,128 @@ ABBREVIATIONS: dict[str, str] = {
     "BECAUSE": "BC",
 }
 
+# Words for the same thing; any of a group may stand for any other.
+SPOKEN_HABITS: tuple[tuple[str, ...], ...] = (
+    ("yes", "yeah", "yep", "yes"),
+    ("somebody", "someone"),
+    ("somebody's", "someone's"),
+    ("anybody", "anyone"),
+    ("everybody", "everyone"),
+    ("nobody", "no one"),
+    ("says", "said", "says"),
+    ("mom", "mother"),
+    ("dad", "father"),
+    ("kid", "child"),
+    ("kids", "children"),
+    ("police", "cops", "police"),
+    ("yelling", "shouting", "hollering"),
+    ("gonna", "going to"),
+    ("wanna", "want to"),
+    ("okay", "ok", "alright"),
+)
+TYPED_HABITS: tuple[tuple[str, ...], ...] = (
+    ("SAYS", "STATES", "STS", "ADV", "STATED"),
+    ("CALLER", "RP", "CLR"),
+    ("RP'S", "CALLER'S"),
+    ("SUSP", "SUSPECT", "SUBJ"),
+    ("VICT", "VICTIM", "VIC"),
+    ("WPNS", "WEAPONS"),
+    ("HOSPITAL", "HOSP"),
+    ("UNK", "UNKNOWN"),
+    ("NOBODY", "NO ONE"),
+    ("ANYBODY", "ANYONE"),
+    ("SOMEBODY", "SOMEONE"),
+    ("REQ", "REQUESTS", "REQS"),
+    ("BF", "BOYFRIEND"),
+    ("GF", "GIRLFRIEND"),
+    ("VEH", "VEHICLE", "CAR"),
+    ("GONNA", "GOING TO"),
+    ("INJ", "INJURY"),
+    ("W/", "WITH"),
+    ("YELLING", "SHOUTING"),
+    ("MOTHER", "MOM"),
+    ("FATHER", "DAD"),
+)
+LOG_HABITS: tuple[tuple[str, ...], ...] = (
+    ("reports", "reported", "states", "advised"),
+    ("says", "said", "stated"),
+    ("regarding", "about", "in regard to"),
+    ("worried", "concerned"),
+    ("suspect", "subject"),
+    ("officers", "units", "police"),
+    ("caller", "reporting party", "r/p"),
+    ("vehicle", "car"),
+    ("someone", "somebody"),
+    ("anyone", "anybody"),
+    ("gonna", "going to"),
+)
+
+# Typed without their apostrophe by some; others, and reports that were edited, have it.
+CONTRACTIONS: dict[str, str] = {
+    "WONT": "WON'T",
+    "CANT": "CAN'T",
+    "DONT": "DON'T",
+    "DOESNT": "DOESN'T",
+    "DIDNT": "DIDN'T",
+    "ISNT": "ISN'T",
+    "WASNT": "WASN'T",
+    "HASNT": "HASN'T",
+    "HAVENT": "HAVEN'T",
+    "WOULDNT": "WOULDN'T",
+    "COULDNT": "COULDN'T",
+    "ARENT": "AREN'T",
+    "THERES": "THERE'S",
+    "THATS": "THAT'S",
+    "ITS": "IT'S",
+    "HES": "HE'S",
+    "SHES": "SHE'S",
+    "RPS": "RP'S",
+    "IM": "I'M",
+    "IVE": "I'VE",
+}
+
 _UNPUNCTUATED = str.maketrans("", "", ',.?!;:"')
 _MARKS = ",.?!;:"
+
+
+def _groups(habits: tuple[tuple[str, ...], ...]) -> dict[str, tuple[str, ...]]:
+    return {word: group for group in habits for word in group if " " not in word}
+
+
+_SPOKEN, _TYPED, _LOGGED = map(_groups, (SPOKEN_HABITS, TYPED_HABITS, LOG_HABITS))
+
+
+def _reword(words: list[str], groups: dict[str, tuple[str, ...]], random: Draw) -> list[str]:
+    """Replace some words by others of their group, keeping marks and a capital first letter."""
+    for index, word in enumerate(words):
+        group = groups.get(word)
+        if group is None:
+            bare = word.rstrip(_MARKS)
+            group = groups.get(bare) or groups.get(bare[:1].lower() + bare[1:])
+            if group is None:
+                continue
+        if random() < 0.5:
+            bare = word.rstrip(_MARKS)
+            other = group[int(random() * len(group))]
+            if bare[:1].isupper() and other[:1].islower():
+                other = other[:1].upper() + other[1:]
+            words[index] = other + word[len(bare) :]
+    return words
+
+
+def reword_log(text: str, random: Draw) -> str:
+    """Reword a line of a log, and give contractions their apostrophes."""
+    return " ".join(_reword([_contracted(word) for word in text.split(" ")], _LOGGED, random))
+
+
+def _contracted(word: str) -> str:
+    """Give a contraction its apostrophe; other words stay as they are."""
+    whole = CONTRACTIONS.get(word.rstrip(_MARKS).upper())
+    if whole is None:
+        return word
+    bare = word.rstrip(_MARKS)
+    return (whole if bare.isupper() else whole.capitalize() if bare[0].isupper() else
+            whole.lower()) + word[len(bare):]  # fmt: skip
 
 
 def mishear(turns: list[str], random: Draw) -> tuple[list[str], str]:
@@ -155,11 +277,9 @@ def _sentence(turn: str) -> str:
 
 
 def _mishear_turn(turn: str, rate: float, random: Draw) -> str:
-    expected = rate * (turn.count(" ") + 1)
+    words = _reword(turn.split(" "), _SPOKEN, random)
+    expected = rate * len(words)
     errors = int(expected) + (random() < expected % 1)
-    if not errors:
-        return turn
-    words = turn.split(" ")
     for _ in range(errors):
         index = int(random() * len(words))
         bare = words[index].strip(_MARKS).lower()
@@ -200,7 +320,10 @@ def mistype(segments: list[str], random: Draw, *, stamp: str = "") -> tuple[list
     case, hand, habit = random(), random(), random()
     rate = 0.0 if hand < 0.4 else 0.02 if hand < 0.85 else 0.07
     shorten = habit * 0.9
+    apostrophes = random() < 0.5
     segments = [_mistype(segment, rate, shorten, random) for segment in segments]
+    if not apostrophes:
+        segments = [segment.replace("'", "") for segment in segments]
     if case < 0.72:
         segments = [segment.upper() for segment in segments]
     elif case < 0.82:
@@ -216,7 +339,7 @@ def mistype(segments: list[str], random: Draw, *, stamp: str = "") -> tuple[list
 
 
 def _mistype(segment: str, rate: float, shorten: float, random: Draw) -> str:
-    words = segment.split(" ")
+    words = _reword([_contracted(word) for word in segment.split(" ")], _TYPED, random)
     for index, word in enumerate(words):
         short = ABBREVIATIONS.get(word.upper())
         if short is not None and random() < shorten:

@@ -15,7 +15,7 @@ from data.sources.synthetic.library import Family
 Role = Literal["train", "validation", "test"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
-SALT = "0"
+SALT = "38"
 """Chosen once so that each stratum of the shipped families has all three roles; see the tests."""
 
 SHARES: tuple[tuple[float, Mapping[Role, float]], ...] = (

@@ -117,7 +117,7 @@ def digest(
     --------
     >>> digest(1, "2021-08-01T09:30:00.000Z", "release", None, None, None, "service", "{}",
     ...        GENESIS)[:16]
-    'fc4f5f1e1f3a5ab1'
+    'caaf2068ffc73d48'
     """
     entry = {
         "seq": seq,

@@ -1,13 +1,14 @@
 """The one writer: a batch of entries is in the log whole, or not at all.
 
-Nothing here waits for the event loop; `log.py` puts it under one. After any error the connection
-is closed, and the next attempt opens it anew, so that a full disk or a lock heals by itself.
+Nothing here waits for the event loop; `log.py` puts it under one. After an error the next attempt
+starts afresh, so that a full disk or a lock heals by itself.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,9 @@ from model_service.service.database import connect
 from model_service.service.log import schema
 from model_service.service.log.entry import GENESIS, Draft, Entry, canonical, digest, now, stamp
 from model_service.service.log.private import Sealed, seal
+
+_PASSING = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError)
+_PATIENCE = 5.0  # seconds; then the file is opened anew, for its device may have been
 
 Head = tuple[int, str]
 """Sequence and digest of the last entry."""
@@ -69,6 +73,7 @@ class Store:
         self._connection: apsw.Connection | None = None
         self._identity: tuple[object, object] = (None, None)
         self._head: Head | None = None
+        self._failing_since = 0.0
         self.failed: str | None = None
 
     @property
@@ -133,23 +138,48 @@ class Store:
         """Let go of the file; the next use opens it again."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close(force=True)
+            # Closing moves entries from the WAL into the file, which may fail as writing did;
+            # they are safe where they are.
+            with contextlib.suppress(apsw.Error, OSError):
+                connection.close(force=True)
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[apsw.Connection]:
         try:
             yield self._open()
         except BaseException as error:
-            # Close rather than roll back: it does that too, and whatever state the failed
-            # attempt left in the connection goes with it.
-            self.close()
+            self._recover(error)
             if isinstance(error, LogUnavailable):
-                self.failed = str(error)
+                self._fail(str(error))
             elif isinstance(error, apsw.Error | OSError):
                 kind = type(error).__name__.removesuffix("Error").lower() or "system error"
-                self.failed = f"the decision log can't be used ({kind})"
+                self._fail(f"the decision log can't be used ({kind})")
                 raise LogUnavailable(self.failed) from error
             raise
+
+    def _fail(self, reason: str) -> None:
+        if self.failed is None:
+            self._failing_since = time.monotonic()
+        self.failed = reason
+
+    def _recover(self, error: BaseException) -> None:
+        """Roll back, and keep the connection if what went wrong may pass.
+
+        Had the commit reached the WAL and only its sync failed, a new connection would find the
+        batch there and take it for committed; this one rolls back, and its next commit overwrites
+        it.
+        """
+        if self._connection is None:
+            return
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except apsw.Error:
+            self.close()
+            return
+        lasting = self.failed is not None and time.monotonic() - self._failing_since > _PATIENCE
+        if lasting or not isinstance(error, _PASSING):
+            self.close()
 
     def _open(self) -> apsw.Connection:
         if self._connection is not None:
@@ -184,6 +214,9 @@ class Store:
             connection.execute(schema.SCHEMA)  # puts back a guard that somebody dropped
         else:
             raise LogUnavailable("the file is no decision log of this version")
+        # What a crash left in the WAL may never have been synced; nothing is appended after it
+        # before it is.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         if self._head is None:
             self._head = connection.execute(_HEAD).get or (0, GENESIS)
         elif self._head[0]:

@@ -4,7 +4,7 @@
 const $ = (id) => document.getElementById(id);
 const TOKEN = "crisiscall.token";
 // A word whose weight is below this share of the strongest one's is not marked.
-const FAINT = 0.2;
+const FAINT = 0.35;
 
 let call = null; // { call_id, received_at, revision } of the call on the desk
 let shown = null; // the assessment on the desk
@@ -64,6 +64,7 @@ async function open() {
   if (!call) newCall();
   try {
     const model = await request("GET", "/v1/model");
+    warn(model.metrics.warning);
     $("model").textContent = `release ${model.release} · plan ${model.plan.plan} ${model.plan.version}`;
     const places = new Set(model.plan.responses.flatMap((response) => response.places ?? []));
     $("places").replaceChildren(...[...places].map((place) => element("option", place)));
@@ -77,6 +78,11 @@ async function open() {
   }
 }
 let names = {};
+
+function warn(words) {
+  $("warning").textContent = words ?? "";
+  $("warning").hidden = !words;
+}
 
 function newCall() {
   const now = new Date();
@@ -154,7 +160,7 @@ function mark(place, narrative, words) {
   const pieces = [];
   let at = 0;
   for (const word of inside) {
-    if (size(word) < FAINT * strongest) continue;
+    if (size(word) < FAINT * strongest || word.start < at) continue;
     pieces.push(document.createTextNode(characters.slice(at, word.start).join("")));
     const { mental_health_crisis: crisis, safety_risk: risk } = word;
     const kind = Math.max(crisis, risk) <= 0 ? "against" : risk > crisis ? "towards-risk" : "towards-crisis";

@@ -28,10 +28,10 @@ log:
 """
 
 NAMES = {
-    "tiny_red": (True, True, "crimson"),
+    "tiny_pink": (True, True, "crimson"),
     "tiny_blue": (True, False, "azure"),
-    "tiny_green": (False, True, "emerald"),
-    "tiny_black": (False, False, "slate"),
+    "tiny_teal": (False, True, "emerald"),
+    "tiny_gray": (False, False, "slate"),
     "late_c": (True, False, "ochre"),
 }
 """Family → crisis, risk, its word. By name, the first four train and the last is for testing."""

@@ -59,6 +59,16 @@ def test_priorities_follow_the_type(city: City) -> None:
     assert city.draw_priority(None, draw) is None
 
 
+def test_a_type_has_one_name(city: City) -> None:
+    names = set(city.file.same_types)
+    others = [other for same in city.file.same_types.values() for other in same]
+    assert len(others) == len(set(others))
+    assert not names & set(others)
+    assert not set(city.file.general_types) & set(others)
+    assert city.call_type("911 HANG-UP") == "911 HANG UP"
+    assert city.call_type("SOMETHING ELSE") == "SOMETHING ELSE"
+
+
 def test_a_broken_city_is_refused() -> None:
     with pytest.raises(GrammarError, match=r"city.yaml: timezone: "):
         load_city("hours: {}")

@@ -1,10 +1,20 @@
 import random
 import re
+from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.sources.synthetic.noise import ABBREVIATIONS, HOMOPHONES, mishear, mistype
+from data.sources.synthetic.noise import (
+    ABBREVIATIONS,
+    HOMOPHONES,
+    LOG_HABITS,
+    SPOKEN_HABITS,
+    TYPED_HABITS,
+    mishear,
+    mistype,
+    reword_log,
+)
 
 TURNS = ["he has a knife, I think", "what is your number?", "617-555-0123, call me"]
 words = st.lists(st.text(st.characters(codec="ascii"), max_size=30), max_size=6)
@@ -45,3 +55,25 @@ def test_no_word_is_misheard_as_itself() -> None:
     for word, others in HOMOPHONES.items():
         assert word not in others
     assert all(short != word for word, short in ABBREVIATIONS.items())
+
+
+def test_a_word_is_in_one_group_only() -> None:
+    for habits in (SPOKEN_HABITS, TYPED_HABITS, LOG_HABITS):
+        words = [word for group in habits for word in set(group)]
+        assert len(words) == len(set(words))
+
+
+def test_the_hand_of_a_family_does_not_show() -> None:
+    one, other = "RPS SON SAYS HE WONT STOP", "RP'S SON STATES HE WON'T STOP"
+    typed = [
+        Counter(mistype([text], random.Random(seed).random)[0][0].upper() for seed in range(2000))
+        for text in (one, other)
+    ]
+    assert (typed[0] & typed[1]).total() > 0.4 * 2000
+
+
+def test_a_log_line_keeps_marks_and_capitals() -> None:
+    lines = {reword_log("Caller reports, she wont leave.", random.Random(n).random)
+             for n in range(200)}  # fmt: skip
+    assert "Reporting party states, she won't leave." in lines
+    assert all(line[0].isupper() and line.endswith("won't leave.") for line in lines)

@@ -6,10 +6,10 @@ from data.sources.synthetic.roles import ROLES, SHARES, begins, role_of
 @pytest.mark.parametrize(
     ("family", "stratum", "role"),
     [
-        ("tiny_red", (True, True), "train"),
+        ("tiny_pink", (True, True), "train"),
         ("tiny_blue", (True, False), "train"),
         ("late_c", (True, False), "test"),
-        ("late_a", (False, False), "validation"),
+        ("tiny_red", (True, True), "validation"),
     ],
 )
 def test_roles_are_fixed(family: str, stratum: tuple[bool, bool], role: str) -> None:

@@ -1,0 +1,47 @@
+"""What several layers share: calls and a release, made once for each process of the tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from data.dataset import Dataset
+from tests.builders import KEY
+from tests.invented import invented_dataset, trained_on
+from training.config import load_config
+from training.pipeline import Trained, train
+
+# Same examples on every run, and none too slow for a busy machine.
+settings.register_profile("project", deadline=None, derandomize=True)
+settings.load_profile("project")
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+
+@pytest.fixture(scope="session")
+def invented_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the data and the release of `small`."""
+    return tmp_path_factory.mktemp("invented")
+
+
+@pytest.fixture(scope="session")
+def small(invented_home: Path) -> tuple[Dataset, Trained]:
+    """Some hundred invented calls, and what training made of them."""
+    dataset = invented_dataset()
+    return dataset, trained_on(dataset, invented_home)
+
+
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Trained]:
+    """A few thousand of the project's synthetic calls, trained on as shipped but for the search."""
+    from data.sources.synthetic import synthesize
+
+    home = tmp_path_factory.mktemp("synthetic")
+    dataset = synthesize(2500, seed=1)
+    dataset.write(home / "data")
+    config = load_config("synthetic")
+    quick = config.model_copy(update={"search": config.search.model_copy(update={"C": (3.0,)})})
+    return dataset, train(dataset, quick, store=home / "releases", key=KEY)

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import apsw
+import orjson
+import pytest
+
+from data.errors import InputError
+from model_service.service.log import Draft, verify
+from model_service.service.log.entry import Entry, digest
+from model_service.service.log.store import Store, prepare
+
+COUNT = 30
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    store = Store(tmp_path / "log.db")
+    for number in range(1, COUNT + 1):
+        private = {"call": f"words {number}".encode(), "explanation": b"{}"}
+        store.write(
+            [prepare(Draft("outcome", "desk", {"n": number}, f"C-{number}", private=private))]
+        )
+    store.close()
+    return tmp_path / "log.db"
+
+
+def tamper(path: Path, *statements: str) -> None:
+    """Change a log as somebody would who owns the file."""
+    connection = apsw.Connection(str(path))
+    for (name,) in connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
+    ).fetchall():
+        connection.execute(f"DROP TRIGGER {name}")
+    for statement in statements:
+        connection.execute(statement)
+    connection.close()
+
+
+def fault(path: Path) -> tuple[int, str] | None:
+    found = verify(path).fault
+    return None if found is None else (found.seq, found.what)
+
+
+def test_a_whole_log_verifies(path: Path) -> None:
+    result = verify(path)
+    assert result.whole
+    assert result.entries == result.head[0] == COUNT
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("UPDATE entries SET actor = 'other' WHERE seq = 7", (7, "changed")),
+        ("UPDATE entries SET body = replace(body, '7', '8') WHERE seq = 7", (7, "changed")),
+        ("UPDATE entries SET at = '2000-01-01T00:00:00.000Z' WHERE seq = 1", (1, "changed")),
+        ("UPDATE entries SET call_id = NULL WHERE seq = 7", (7, "changed")),
+        ("DELETE FROM private WHERE seq = 7; DELETE FROM entries WHERE seq = 7", (7, "missing")),
+        ("DELETE FROM private WHERE seq = 1; DELETE FROM entries WHERE seq = 1", (1, "missing")),
+        ("UPDATE entries SET seq = -5 WHERE seq = 7", (1, "out of place")),
+        (
+            "UPDATE entries SET seq = 100 WHERE seq = 7; UPDATE entries SET seq = 7 WHERE seq = 8;"
+            "UPDATE entries SET seq = 8 WHERE seq = 100",
+            (7, "does not follow the entry before it"),
+        ),
+        (
+            "INSERT INTO entries SELECT 31, at, kind, call_id, revision, assessment_id, actor,"
+            " body, digest, digest FROM entries WHERE seq = 30",
+            (31, "changed"),
+        ),
+        ("UPDATE private SET content = x'00' WHERE seq = 7", (7, "its text was changed")),
+        ("UPDATE private SET salt = x'00' WHERE seq = 7", (7, "its text was changed")),
+        (
+            "DELETE FROM private WHERE seq = 7 AND name = 'call'",
+            (7, "its text is missing"),
+        ),
+        (
+            "INSERT INTO private VALUES (7, 'more', x'00', x'00')",
+            (7, "has text that it does not name"),
+        ),
+        ("INSERT INTO private VALUES (99, 'more', x'00', x'00')", (99, "text of no entry")),
+        ("INSERT INTO private VALUES (0, 'more', x'00', x'00')", (1, "its text is missing")),
+    ],
+)
+def test_the_first_bad_entry_is_named(
+    path: Path, statement: str, expected: tuple[int, str]
+) -> None:
+    tamper(path, "PRAGMA foreign_keys = 0", statement)
+    assert fault(path) == expected
+
+
+def test_random_changes_are_all_found(path: Path) -> None:
+    seeded = random.Random(911)
+    content = path.read_bytes()
+    columns = ["at", "kind", "call_id", "actor", "body", "previous", "digest"]
+    for _ in range(60):
+        seq, column = seeded.randint(1, COUNT), seeded.choice(columns)
+        copy = path.with_name("copy.db")
+        copy.write_bytes(content)
+        connection = apsw.Connection(str(copy))
+        text = connection.execute(f"SELECT {column} FROM entries WHERE seq = {seq}").get
+        connection.close()
+        at = seeded.randrange(len(text))
+        other = chr((ord(text[at]) - 32 + seeded.randint(1, 94)) % 95 + 32)
+        changed = (text[:at] + other + text[at + 1 :]).replace("'", "''")
+        tamper(copy, f"UPDATE entries SET {column} = '{changed}' WHERE seq = {seq}")
+        found = fault(copy)
+        assert found is not None and found[0] == seq
+        for file in path.parent.glob("copy.db*"):
+            file.unlink()
+
+
+def test_a_tail_that_was_cut_off_shows_against_an_answer(path: Path) -> None:
+    head = verify(path).head
+    tamper(path, "DELETE FROM private WHERE seq > 20", "DELETE FROM entries WHERE seq > 20")
+    assert verify(path).whole  # the log alone can't tell
+    found = verify(path, expected=head).fault
+    assert found is not None and (found.seq, found.what) == (21, "missing")
+
+
+def test_a_chain_that_was_made_anew_shows_against_an_answer(path: Path) -> None:
+    head = verify(path).head
+    connection = apsw.Connection(str(path))
+    rows = [Entry(*row) for row in connection.execute("SELECT * FROM entries ORDER BY seq")]
+    connection.close()
+    previous, statements = rows[9].previous, []
+    for entry in rows[9:]:
+        body = entry.body
+        if entry.seq == 10:
+            body = orjson.dumps(
+                {**orjson.loads(body), "n": 0}, option=orjson.OPT_SORT_KEYS
+            ).decode()
+        made = digest(
+            entry.seq,
+            entry.at,
+            entry.kind,
+            entry.call_id,
+            entry.revision,
+            entry.assessment_id,
+            entry.actor,
+            body,
+            previous,
+        )
+        statements.append(
+            f"UPDATE entries SET body = '{body}', previous = '{previous}', digest = '{made}'"
+            f" WHERE seq = {entry.seq}"
+        )
+        previous = made
+    tamper(path, *statements)
+    assert verify(path).whole
+    found = verify(path, expected=head).fault
+    assert found is not None and found.what == "not the entry that was expected"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a database" * 100])
+def test_what_is_no_log_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "other.db"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError):
+        verify(file)
+
+
+def test_a_log_is_verified_while_it_is_written(tmp_path: Path) -> None:
+    store = Store(tmp_path / "log.db")
+    store.write([prepare(Draft("outcome", "desk", {}))])
+    assert verify(tmp_path / "log.db").entries == 1
+    store.write([prepare(Draft("outcome", "desk", {}))])
+    assert verify(tmp_path / "log.db").entries == 2
+    store.close()
