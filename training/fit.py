@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array, vstack
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 
@@ -143,6 +144,7 @@ class _Found:
     """The chosen settings, with the calls as the features learned from training calls see them."""
 
     classifier: CallClassifier
+    heads: dict[str, LogisticRegression]
     train: csr_array
     validation: csr_array
     tried: list[dict[str, Any]]
@@ -181,10 +183,15 @@ def _search(
         )
         here, there = seen @ diags_array(scale), unseen @ diags_array(scale)
         reached: dict[str, tuple[float, float]] = {}
+        heads: dict[str, LogisticRegression] | None = None
+        solved: dict[tuple[str, float], LogisticRegression] = {}
         for C in config.search.C:
             # A candidate is only ranked; what is released is solved to the end.
             model = CallClassifier(settings, C=dict.fromkeys(TARGETS, C), tol=1e-4)
-            model.fit_heads(here, y[train])
+            model.fit_heads(here, y[train], start=heads)
+            heads = model.heads_
+            for target in TARGETS:
+                solved[target, C] = heads[target]
             figures = {}
             for column, target in enumerate(TARGETS):
                 known = labelled(y[validation, column], target)
@@ -200,7 +207,8 @@ def _search(
         mean = sum(figure for figure, _ in reached.values()) / len(reached)
         if best is None or mean > best[0]:
             strengths = {target: C for target, (_, C) in reached.items()}
-            best = (mean, _Found(CallClassifier(settings, C=strengths), here, there, tried))
+            start = {target: solved[target, C] for target, C in strengths.items()}
+            best = (mean, _Found(CallClassifier(settings, C=strengths), start, here, there, tried))
     assert best is not None
     return best[1]
 
@@ -220,7 +228,8 @@ def _cross_fit(
     for others, held_out in GroupKFold(folds).split(groups, groups=groups):
         matrix = vstack([found.train, found.validation[others]], format="csr")
         heads = CallClassifier(found.classifier.settings, C=found.classifier.C)
-        heads.fit_heads(matrix, np.vstack([y_train, y_validation[others]]))
+        labels = np.vstack([y_train, y_validation[others]])
+        heads.fit_heads(matrix, labels, start=found.heads)
         scores[held_out] = heads.matrix_scores(found.validation[held_out])
     return scores
 

@@ -123,15 +123,36 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
         self.features_ = build_features(self.settings)
         return self.fit_heads(self.features_.fit_transform(X), y)
 
-    def fit_heads(self, matrix: csr_matrix, y: NDArray[np.float64]) -> CallClassifier:
-        """Learn both heads from a matrix that `features_` made; `calibration_` stays."""
+    def fit_heads(
+        self,
+        matrix: csr_matrix,
+        y: NDArray[np.float64],
+        *,
+        start: Mapping[str, LogisticRegression] | None = None,
+    ) -> CallClassifier:
+        """Learn both heads from a matrix that the features made; `calibration_` stays.
+
+        Parameters
+        ----------
+        matrix : sparse matrix of shape (n_calls, n_features)
+        y : ndarray of shape (n_calls, 2)
+        start : mapping of target to LogisticRegression, optional
+            Heads learned from nearly the same calls: the solver begins where they ended.
+        """
         self.heads_ = {}
         for column, target in enumerate(TARGETS):
             there = labelled(y[:, column], target)
             # newton-cg: exact to rounding and repeatable; lbfgs stops earlier and slower here.
             head = LogisticRegression(
-                C=self.C[target], solver="newton-cg", max_iter=self.max_iter, tol=self.tol
+                C=self.C[target],
+                solver="newton-cg",
+                max_iter=self.max_iter,
+                tol=self.tol,
+                warm_start=True,
             )
+            if start is not None:
+                head.coef_ = start[target].coef_.copy()
+                head.intercept_ = start[target].intercept_.copy()
             self.heads_[target] = head.fit(matrix[there], y[there, column])
         if not hasattr(self, "calibration_"):
             self.calibration_ = dict.fromkeys(TARGETS, (1.0, 0.0))

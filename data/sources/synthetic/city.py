@@ -84,6 +84,8 @@ class CityFile(Part):
     premises: PremisesFile
     same_types: dict[Words, list[Words]]
     general_types: dict[Words, Weight]
+    crisis_type: Words
+    crisis_typed: Share
     priorities: list[PriorityFile]
     answers: dict[Question, Odds]
     outcomes: dict[Ending, OutcomeShares]

@@ -462,6 +462,7 @@ class _Own:
     def __init__(self, family: Family, city: City) -> None:
         file = family.file
         self._city = city
+        self._crisis = file.crisis
         self._types = Weighted(
             [city.call_type(words) for words in file.call_types], list(file.call_types.values())
         )
@@ -478,7 +479,9 @@ class _Own:
                 self._odds.append((question, odds.asked, _answers(odds)))
 
     def draw_type(self, random: Callable[[], float]) -> str | None:
-        """Draw the initial type: the family's, a general one, or none."""
+        """Draw the initial type: that of a crisis, the family's, a general one, or none."""
+        if self._crisis and random() < self._city.file.crisis_typed:
+            return self._city.file.crisis_type
         kind = random()
         if kind < OWN_TYPE:
             return self._types.draw(random)

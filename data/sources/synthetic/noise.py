@@ -125,7 +125,6 @@ SPOKEN_HABITS: tuple[tuple[str, ...], ...] = (
     ("anybody", "anyone"),
     ("everybody", "everyone"),
     ("nobody", "no one"),
-    ("says", "said", "says"),
     ("mom", "mother"),
     ("dad", "father"),
     ("kid", "child"),
