@@ -8,13 +8,28 @@ hours stay text here, and a key that is given twice is a mistake.
 from __future__ import annotations
 
 import re
-from typing import Any
+from datetime import date, datetime
+from typing import Annotated, Any
 
 import yaml
+from pydantic import BeforeValidator
 
 
 class DocumentError(ValueError):
     """A text that is no YAML; the message is one line."""
+
+
+def _day(value: Any) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError("write a day as YYYY-MM-DD, such as 2021-09-01") from None
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A day in a document. A number is none, though Pydantic would count seconds from 1970."""
 
 
 class _Loader(yaml.SafeLoader):

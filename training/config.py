@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from data.document import DocumentError, read_document
+from data.document import Day, DocumentError, read_document
 from data.errors import InputError
 from model_service.model.features import FeatureSettings
 
@@ -22,7 +21,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-Cut = Annotated[float, Field(gt=0, lt=1)] | Annotated[date, Field(strict=False)]
+Cut = Annotated[float, Field(gt=0, lt=1)] | Day
 
 
 class SplitSettings(_Part):
@@ -80,11 +79,12 @@ def load_config(name: str) -> TrainingConfig:
             text = shipped.read_text(encoding="utf-8")
         else:
             text = Path(name).read_text(encoding="utf-8")
-        document = read_document(text)
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         raise ConfigError(
             f"no training configuration {name!r}: neither a file nor a shipped one"
         ) from None
+    try:
+        document = read_document(text)
     except DocumentError as error:
         raise ConfigError(f"{name}: {error}") from None
     try:

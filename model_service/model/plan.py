@@ -7,7 +7,7 @@ batch scoring and the service call the same `recommend()`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import datetime, time
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from data.call import TARGETS, Call, Question
-from data.document import DocumentError, read_document
+from data.document import Day, DocumentError, read_document
 from data.errors import InputError
 from model_service.model.safeguards import (
     ABSTENTION_TEXTS,
@@ -142,8 +142,8 @@ class Response(_Part):
     police: bool = Field(description="Whether police officers are part of the team.")
     mental_health_crisis: Annotated[tuple[Band, ...], Field(strict=False, min_length=1)]
     safety_risk: Annotated[tuple[Band, ...], Field(strict=False, min_length=1)]
-    since: date | None = Field(None, strict=False, description="First day; none: planned only.")
-    until: date | None = Field(None, strict=False, description="Last day.")
+    since: Day | None = Field(None, description="First day; none: planned only.")
+    until: Day | None = Field(None, description="Last day.")
     hours: Annotated[tuple[Shift, ...] | None, Field(strict=False)] = None
     places: Annotated[tuple[str, ...] | None, Field(strict=False, min_length=1)] = None
 
@@ -432,7 +432,7 @@ def load_plan(path: Path | str) -> tuple[ResponsePlan, str]:
             text = shipped.read_text(encoding="utf-8")
         else:
             text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         raise PlanError(
             f"no response plan {str(path)!r}: neither a file nor a shipped plan"
         ) from None

@@ -96,8 +96,8 @@ def demo(host: str, port: int, calls: int, once: bool, home: Path) -> None:
             "--champion",
         )
     _step(3, "service")
+    user, password = _sign_in(home)
     with _service(home, host, port) as base:
-        user, password = _sign_in(home)
         _step(4, "first calls")
         _show(base, user, password)
         click.echo()
