@@ -103,7 +103,10 @@ def to_records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for row in range(len(frame)):
         record = {name: columns[name][row] for name in fields if columns[name][row] is not None}
         if "received_at" in record:
-            record["received_at"] = record["received_at"].to_pydatetime()
+            try:
+                record["received_at"] = record["received_at"].to_pydatetime()
+            except ValueError:
+                record["received_at"] = None  # a year that Python does not have, and no call has
         given = {
             name[len(ANSWER_PREFIX) :]: columns[name][row]
             for name in answers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from mlflow.pyfunc.model import PythonModel
 from data.call import TARGETS
 from data.frame import to_calls, with_dtypes
 from model_service.model.release import load_release
+
+
+# Else MLflow's message about a column of the wrong type repeats the calls, narratives and all.
+os.environ.setdefault("MLFLOW_DISABLE_SCHEMA_DETAILS", "true")
 
 
 class ReleaseModel(PythonModel):

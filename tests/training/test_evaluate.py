@@ -44,9 +44,9 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
 
 def calls() -> pd.DataFrame:
     made = []
-    for number, (narrative, weapon, place, *_) in enumerate(ROWS):
+    for row, (narrative, weapon, place, *_) in enumerate(ROWS):
         answers = {"hallucinations": "yes", "weapon": "yes"} if weapon else {}
-        document = a_call(number, narrative=narrative, neighborhood=place, answers=answers)
+        document = a_call(row, narrative=narrative, neighborhood=place, answers=answers)
         made.append(Call.model_validate_json(json.dumps(document)))
     frame = to_frame(made)
     frame.index = pd.Index(range(100, 100 + len(ROWS)))
