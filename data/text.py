@@ -18,7 +18,12 @@ _HAS_DIGIT = re.compile(r"\d")
 CODES = frozenset(
     # Numbers that are words of the trade, not somebody's number: hotlines, involuntary-hold
     # statutes (California 5150/5250/5585, Georgia 1013, Washington 5150's like) and call signs.
-    ["911", "988", "5150", "5250", "5585", "1013", "302", "10", "12", "35", "51", "201"]
+    # A code's ending stays with it ("5150'd", "section 12a").
+    [
+        *("911", "988", "5150", "5150d", "5150s", "5150'd", "5250", "5585", "1013", "1799", "2013"),
+        *("302", "302d", "302'd", "201", "10", "12", "12a", "12b", "20", "35", "36", "51", "56"),
+        *("56a", "72", "96", "941", "m1", "2pc", "k2", "c4"),
+    ]
 )
 
 
