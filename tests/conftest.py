@@ -40,7 +40,7 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Traine
     from data.sources.synthetic import synthesize
 
     home = tmp_path_factory.mktemp("synthetic")
-    dataset = synthesize(2500, seed=1)
+    dataset = synthesize(5000, seed=1)
     dataset.write(home / "data")
     config = load_config("synthetic")
     quick = config.model_copy(update={"search": config.search.model_copy(update={"C": (3.0,)})})
