@@ -131,7 +131,7 @@ function busyWith(state) {
 
 async function assess(event) {
   event?.preventDefault();
-  if (busy) return;
+  if (busy || !$("call").reportValidity()) return;
   const body = typed();
   const text = JSON.stringify(body);
   // What was sent before and got no answer may be on record under its revision already.
