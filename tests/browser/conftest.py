@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.desk import NO_BROWSER, Desk, find_chromium, launch
-from tests.builders import add_users, make_champion, make_settings
+from model_service.model.release import canonical
+from tests.browser.desk import Desk, find_chromium, launch
+from tests.browser.reason import NO_BROWSER
+from tests.builders import add_users, make_champion, make_settings, release_files
 from tests.harness import Process
 
 OpenDesk = Callable[..., Desk]
@@ -32,7 +34,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
-    make_champion(folder)
+    metrics = canonical({"warning": "A release made by hand, for the tests alone."})
+    make_champion(folder, {**release_files(), "metrics.json": metrics})
     return folder
 
 

@@ -11,9 +11,6 @@ from urllib.parse import urlsplit
 import httpx
 from playwright.sync_api import Browser, Page, Playwright, expect
 
-NO_BROWSER = "no Chromium here: the pages were NOT tested in a browser (see .ci/browser)"
-"""Why the tests of this folder are skipped, where they are."""
-
 FLAGS = (
     "--no-sandbox",  # Chromium's own sandbox does not start as root
     "--disable-dev-shm-usage",  # small in containers
@@ -27,6 +24,8 @@ FLAGS = (
 
 PATIENCE = 10_000
 """Milliseconds that a page may take on a busy machine."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 def find_chromium() -> str | None:
@@ -78,7 +77,7 @@ class Desk:
 
     def sign_in(self, name: str = "desk", password: str | None = None) -> Desk:
         """Sign in by keyboard alone: the name has the focus."""
-        expect(self.page.get_by_label("Name")).to_be_focused(timeout=PATIENCE)
+        expect(self.page.get_by_label("Name")).to_be_focused()
         self.page.keyboard.type(name)
         self.page.keyboard.press("Tab")
         self.page.keyboard.type(password or self.users[name])
@@ -88,8 +87,8 @@ class Desk:
     def ready(self) -> Desk:
         """Open the page, sign in and wait for the form."""
         self.open().sign_in()
-        expect(self.narrative).to_be_focused(timeout=PATIENCE)
-        expect(self.page.locator("#model")).not_to_be_empty(timeout=PATIENCE)
+        expect(self.narrative).to_be_focused()
+        expect(self.page.locator("#model")).not_to_be_empty()
         return self
 
     def assess(self, narrative: str | None = None) -> dict[str, Any]:

@@ -33,8 +33,7 @@ def test_accepted_by_one_key_and_read_back(desk: Desk) -> None:
     expect(desk.page.locator("#bands")).to_contain_text("in 100 such calls")
     expect(desk.narrative).to_be_focused()  # the key works where the dispatcher types
     desk.press("F8")
-    expect(desk.decisions).to_have_text([r := desk.decisions.inner_text()])
-    assert "desk accepted: EMTs with a mental-health clinician" in r
+    expect(desk.decisions).to_contain_text("desk accepted: EMTs with a mental-health clinician")
     (decision,) = desk.record(assessment)["decisions"]
     assert decision["actor"] == "desk"
     assert decision["action"] == "accept"
@@ -267,6 +266,16 @@ def test_what_is_wrong_with_a_call_is_said_and_nothing_is_cut(desk: Desk) -> Non
     expect(desk.alarm).to_contain_text("narrative: ")
     assert desk.narrative.input_value() == long
     desk.expected("422")
+
+
+def test_a_language_that_is_none_is_refused_where_it_was_typed(desk: Desk) -> None:
+    language = desk.page.get_by_label("Language")
+    language.fill("not a tag")
+    desk.narrative.fill(CRISIS)
+    desk.page.keyboard.press("Control+Enter")
+    expect(language).to_be_focused()
+    language.fill("en")
+    assert desk.assess()["revision"] == 1
 
 
 def test_the_first_load_is_light(open_desk: OpenDesk) -> None:
