@@ -8,6 +8,7 @@ The lowest layer: it imports nothing else of this project.
     labels.py    from outcomes to the two targets, each label with its source
     quality.py   copies, leaks, gaps, labels that can't be learned from
     splits.py    by time, by incident, by family
+    files.py     files that appear whole or not at all
     text.py      the normalised text that a model sees, with its way back to the original
     sources/     readers and the synthetic generator
     mappings/    one YAML per agency

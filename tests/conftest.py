@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from data.dataset import Dataset
+from tests.browser.reason import NO_BROWSER
 from tests.builders import KEY
 from tests.invented import invented_dataset, trained_on
 from training.config import load_config
@@ -19,6 +21,16 @@ settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Say it last and loudly when the pages were not tested in a browser."""
+    yield
+    skipped = terminalreporter.stats.get("skipped", [])
+    untested = sum(NO_BROWSER in str(report.longrepr) for report in skipped)
+    if untested:
+        terminalreporter.write_line(f"{untested} tests skipped: {NO_BROWSER}", red=True, bold=True)
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +52,7 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Traine
     from data.sources.synthetic import synthesize
 
     home = tmp_path_factory.mktemp("synthetic")
-    dataset = synthesize(2500, seed=1)
+    dataset = synthesize(5000, seed=1)
     dataset.write(home / "data")
     config = load_config("synthetic")
     quick = config.model_copy(update={"search": config.search.model_copy(update={"C": (3.0,)})})

@@ -14,7 +14,6 @@ from data.call import TARGETS
 from data.frame import to_calls, with_dtypes
 from model_service.model.release import load_release
 
-
 # Else MLflow's message about a column of the wrong type repeats the calls, narratives and all.
 os.environ.setdefault("MLFLOW_DISABLE_SCHEMA_DETAILS", "true")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
+from data.files import write_whole
 from model_service.model.release import ReleaseError
 
 CHAMPION = "champion"
@@ -14,9 +14,7 @@ CHAMPION = "champion"
 
 def name_champion(store: Path, folder: Path) -> None:
     """Write which release of a store is in force, at once or not at all."""
-    draft = store / f".{CHAMPION}-{os.getpid()}"
-    draft.write_text(folder.name + "\n", encoding="utf-8")
-    draft.replace(store / CHAMPION)
+    write_whole(store / CHAMPION, folder.name + "\n")
 
 
 def champion(store: Path) -> Path:

@@ -44,9 +44,9 @@ class Settings(BaseSettings):
     log: Path | None = Field(None, description="The decision log; home/log.db if not set.")
     accounts: Path | None = Field(None, description="Users; home/accounts.db if not set.")
 
-    host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
-    log_level: LogLevel = "info"
+    host: str = Field("127.0.0.1", description="Address to listen on; this machine's own alone.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 is any free one.")
+    log_level: LogLevel = Field("info", description="What the service's own log lines tell:")
 
     body_limit: int = Field(64 * 1024, ge=1024, description="Bytes of the largest request body.")
     token_hours: float = Field(12.0, gt=0, le=24 * 7, description="A sign-in lasts a shift.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from data.files import write_whole
 from training.cli.options import home_option, open_release, release_option
 
 
@@ -24,5 +25,5 @@ def card(out: Path | None, release: Path | None, home: Path) -> None:
     if out is None:
         click.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        write_whole(out, text)
         click.echo(f"written to {out}")

@@ -23,7 +23,7 @@ DEFAULT_OUT = Path("var/data")
 FOLDER = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(epilog="Example: crisiscall data synthesize --calls 30000")
 def data() -> None:
     """Make calls, read an agency's, and say what is wrong with them."""
 

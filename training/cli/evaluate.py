@@ -60,6 +60,7 @@ def evaluate(
 
     from data.dataset import Dataset
     from data.errors import InputError
+    from data.files import write_whole
     from training.card import head_table, recommendation_tables
     from training.config import load_config
     from training.evaluate import evaluate as measure
@@ -98,7 +99,7 @@ def evaluate(
         out.mkdir(parents=True, exist_ok=True)
         plots = draw(evaluation, out)
         text = json.dumps(evaluation, indent=2, allow_nan=False)
-        (out / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+        write_whole(out / "evaluation.json", text + "\n")
         heading = (
             f"# Release {loaded.name} on {evaluation['calls']:,} calls of "
             f"{evaluation['data']['source']}\n\n"
@@ -106,5 +107,5 @@ def evaluate(
             "95% intervals from a bootstrap of whole clusters.\n\n"
         )
         images = "".join(f"\n![{plot.stem}]({plot.name})\n" for plot in plots)
-        (out / "evaluation.md").write_text(heading + tables + "\n" + images, encoding="utf-8")
+        write_whole(out / "evaluation.md", heading + tables + "\n" + images)
         click.echo(f"\nwritten to {out}")

@@ -22,6 +22,7 @@ from data.errors import InputError
 _SLOT = re.compile(r"\{([A-Za-z][A-Za-z0-9_]*)(!?)\}")
 _SPACES = re.compile(r"[ \t]{2,}")
 _COMMAS = re.compile(r",(?: *,)+")
+_ARTICLE = re.compile(r"\b([aA]) (?=(?:orange|old|employee|unlocked|urinary|8\d?|11|18)\b)")
 _BEFORE_MARK = re.compile(r" +(?=[,.;?](?:\s|$))")
 _KEEP, _TITLE, _UPPER = 0, 1, 2
 _OTHER_TRIES = 8
@@ -251,12 +252,12 @@ def _draw_slot(slot: Slot, scene: Scene, before: str | None) -> str:
 
 
 def tidy(text: str) -> str:
-    """Remove the doubled spaces and stray commas that empty alternatives leave.
+    """Remove what empty alternatives leave, doubled spaces and stray commas; mend "a orange".
 
     Examples
     --------
-    >>> tidy(", well  I , uh")
-    'well I, uh'
+    >>> tidy(", well  I , uh, a orange shirt")
+    'well I, uh, an orange shirt'
     """
     if "  " in text:
         text = _SPACES.sub(" ", text)
@@ -264,4 +265,4 @@ def tidy(text: str) -> str:
         text = _COMMAS.sub(",", text)
     if " ," in text or " ." in text or " ?" in text or " ;" in text:
         text = _BEFORE_MARK.sub("", text)
-    return text.strip(" ,")
+    return _ARTICLE.sub(r"\1n ", text).strip(" ,")

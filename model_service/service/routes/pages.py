@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
-from data.call import MAX_NARRATIVE, QUESTION_TEXTS, CallerRole
+from data.call import QUESTION_TEXTS, CallerRole
 from model_service.model.decision import OVERRIDE_REASONS
 
 POLICY = (
@@ -31,7 +31,6 @@ def _page() -> str:
         questions=QUESTION_TEXTS,
         caller_roles=[role for role in get_args(CallerRole) if role != "unknown"],
         override_reasons=OVERRIDE_REASONS,
-        max_narrative=MAX_NARRATIVE,
     )
 
 

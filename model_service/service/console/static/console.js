@@ -5,9 +5,18 @@ const $ = (id) => document.getElementById(id);
 const TOKEN = "crisiscall.token";
 // A word whose weight is below this share of the strongest one's is not marked.
 const FAINT = 0.35;
+// An answer takes milliseconds. One that takes this long does not come.
+const PATIENCE_MS = 4000;
+const PROTOCOL = "protocol";
+const MISSING = "(missing)";
+const LETTERS = "ABCDEFGHIJ";
 
-let call = null; // { call_id, received_at, revision } of the call on the desk
+let call = null; // { call_id, received_at } of the call on the desk
+let sent = null; // { revision, text } of what was sent last, so that sending it again is the same
 let shown = null; // the assessment on the desk
+let decided = null; // the decision on it that leads
+let names = {}; // responses of the plan, by id
+let busy = false; // an assessment or a decision is under way
 
 function element(tag, text, attributes = {}) {
   const node = document.createElement(tag);
@@ -28,15 +37,15 @@ async function request(method, path, body, form = false) {
   if (body !== undefined) {
     headers["Content-Type"] = form ? "application/x-www-form-urlencoded" : "application/json";
   }
-  const sent = body === undefined ? undefined : form ? new URLSearchParams(body) : JSON.stringify(body);
-  let response;
+  const content = body === undefined ? undefined : form ? new URLSearchParams(body) : JSON.stringify(body);
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  let response, document;
   try {
-    response = await fetch(path, { method, headers, body: sent });
+    response = await fetch(path, { method, headers, body: content, signal });
+    document = response.status === 204 ? null : await response.json();
   } catch {
-    throw { status: 0, title: "follow protocol", detail: "The service can't be reached." };
+    throw { status: 0, detail: "The service can't be reached." };
   }
-  if (response.status === 204) return null;
-  const document = await response.json().catch(() => ({ title: "follow protocol" }));
   if (response.ok) return document;
   throw { ...document, status: response.status };
 }
@@ -48,15 +57,17 @@ function failed(problem) {
     alarm("You were signed out. Sign in again; what was typed is still there.");
     return;
   }
+  const down = problem.status === 0 || problem.status >= 500;
+  const title = down ? "Follow protocol" : problem.title;
   const places = (problem.errors ?? []).map((error) => `${error.path}: ${error.message}`);
-  const words = [problem.title, problem.detail, ...places].filter(Boolean).join(" – ");
-  alarm(problem.status === 0 || problem.status >= 500 ? `Follow protocol. ${words}` : words);
+  alarm([title, problem.detail, ...places].filter(Boolean).join(" – "));
 }
 
 function show(signedIn) {
   $("sign-in").hidden = signedIn;
   $("desk").hidden = !signedIn;
   $("sign-out").hidden = !signedIn;
+  (signedIn ? $("call").elements.narrative : $("sign-in").elements.username).focus();
 }
 
 async function open() {
@@ -69,15 +80,11 @@ async function open() {
     const places = new Set(model.plan.responses.flatMap((response) => response.places ?? []));
     $("places").replaceChildren(...[...places].map((place) => element("option", place)));
     names = Object.fromEntries(model.plan.responses.map((response) => [response.id, response.name]));
-    names.protocol = model.plan.protocol.name;
-    $("decision").elements.response.replaceChildren(
-      ...Object.entries(names).map(([id, name]) => element("option", name, { value: id })),
-    );
+    names[PROTOCOL] = model.plan.protocol.name;
   } catch (problem) {
     failed(problem);
   }
 }
-let names = {};
 
 function warn(words) {
   $("warning").textContent = words ?? "";
@@ -88,11 +95,12 @@ function newCall() {
   const now = new Date();
   const random = [...crypto.getRandomValues(new Uint8Array(3))].map((b) => b.toString(16).padStart(2, "0")).join("");
   const stamp = now.toISOString().replace(/[-:T]/g, "").slice(0, 14);
-  call = { call_id: `TYPED-${stamp}-${random}`, received_at: now.toISOString(), revision: 0 };
-  shown = null;
+  call = { call_id: `TYPED-${stamp}-${random}`, received_at: now.toISOString() };
+  sent = shown = decided = null;
   $("call").reset();
   $("call-id").textContent = call.call_id;
   $("result").hidden = true;
+  closeOverride();
   alarm("");
   $("call").elements.narrative.focus();
 }
@@ -109,30 +117,61 @@ function typed() {
   return { ...body, answers };
 }
 
+// Whether something was typed that no assessment on this page answers.
+function unassessed() {
+  if (!call) return false;
+  if (shown) return JSON.stringify(typed()) !== shown.text;
+  return [...new FormData($("call")).values()].some(Boolean);
+}
+
+function busyWith(state) {
+  busy = state;
+  for (const id of ["assess", "accept", "override"]) $(id).setAttribute("aria-disabled", String(state));
+}
+
 async function assess(event) {
   event?.preventDefault();
-  const body = { ...typed(), revision: call.revision + 1 };
-  $("assess").disabled = true;
+  if (busy || !$("call").reportValidity()) return;
+  const body = typed();
+  const text = JSON.stringify(body);
+  // What was sent before and got no answer may be on record under its revision already.
+  if (text !== sent?.text) sent = { revision: (sent?.revision ?? 0) + 1, text };
+  const { revision } = sent;
+  busyWith(true);
   try {
-    const assessment = await request("POST", "/v1/assessments", body);
-    call.revision = body.revision;
+    const assessment = await request("POST", "/v1/assessments", { ...body, revision });
+    if (body.call_id !== call.call_id) return;
     alarm("");
-    render(assessment, body.narrative);
+    render({ ...assessment, text }, body.narrative);
   } catch (problem) {
-    $("result").hidden = true;
-    failed(problem);
+    if (body.call_id === call.call_id) failed(problem);
   } finally {
-    $("assess").disabled = false;
+    busyWith(false);
+    freshness();
   }
 }
 
+function freshness() {
+  const stale = shown !== null && unassessed();
+  $("stale").hidden = !stale;
+  $("result").classList.toggle("stale", stale);
+}
+
+const signed = (x) => (x <= -0.005 ? "−" : "+") + Math.abs(x).toFixed(2);
+const weight = (pair) => Math.max(Math.abs(pair.mental_health_crisis), Math.abs(pair.safety_risk));
+
 function render(assessment, narrative) {
+  if (assessment.assessment_id !== shown?.assessment_id) {
+    decided = null;
+    $("decisions").replaceChildren();
+    $("decision").elements.note.value = "";
+    closeOverride();
+  }
   shown = assessment;
   const { prediction, recommendation, explanation } = assessment;
-  $("result").hidden = false;
   $("revision").textContent = assessment.revision;
   $("response").textContent = recommendation.name;
-  $("bands").replaceChildren(...Object.entries(prediction).flatMap(([target, p]) => {
+  $("bands").replaceChildren(...Object.entries(prediction).map(([target, p]) => {
     const band = recommendation.bands?.[target];
     const words = element("dd", band ?? "no prediction");
     if (band) {
@@ -141,30 +180,28 @@ function render(assessment, narrative) {
     }
     const group = document.createElement("div");
     group.append(element("dt", target.replaceAll("_", " ")), words);
-    return [group];
+    return group;
   }));
   $("reasons").replaceChildren(...recommendation.reasons.map((reason) => element("li", reason.text)));
   mark($("evidence"), narrative, explanation?.words ?? []);
-  $("decisions").replaceChildren();
-  $("override-fields").hidden = true;
-  $("override").setAttribute("aria-expanded", "false");
+  figures(narrative, explanation);
   $("record").textContent = `Record ${assessment.log.sequence} in the log, release ${assessment.model.release}.`;
+  $("result").hidden = false;
+  $("response").scrollIntoView({ block: "nearest" });
 }
 
 // Offsets count characters (code points); JavaScript's strings count UTF-16 units.
 function mark(place, narrative, words) {
   const characters = [...narrative];
   const inside = words.filter((word) => word.column === "narrative");
-  const size = (word) => Math.max(Math.abs(word.mental_health_crisis), Math.abs(word.safety_risk));
-  const strongest = Math.max(0, ...inside.map(size));
+  const strongest = Math.max(0, ...inside.map(weight));
   const pieces = [];
   let at = 0;
   for (const word of inside) {
-    if (size(word) < FAINT * strongest || word.start < at) continue;
+    if (weight(word) < FAINT * strongest || word.start < at) continue;
     pieces.push(document.createTextNode(characters.slice(at, word.start).join("")));
     const { mental_health_crisis: crisis, safety_risk: risk } = word;
     const kind = Math.max(crisis, risk) <= 0 ? "against" : risk > crisis ? "towards-risk" : "towards-crisis";
-    const signed = (x) => (x >= 0 ? "+" : "−") + Math.abs(x).toFixed(2);
     pieces.push(element("mark", characters.slice(word.start, word.end).join(""), {
       class: kind,
       title: `log-odds: crisis ${signed(crisis)}, safety risk ${signed(risk)}`,
@@ -175,31 +212,106 @@ function mark(place, narrative, words) {
   place.replaceChildren(...pieces);
 }
 
+// Everything that the two probabilities are made of, what weighs most first.
+function figures(narrative, explanation) {
+  if (!explanation) return $("figures").tBodies[0].replaceChildren();
+  const characters = [...narrative];
+  const { words, fields, baseline, log_odds } = explanation;
+  const spoken = (name) => name.replaceAll("_", " ");
+  const parts = [
+    ...words.map((word) => [
+      word.column === "narrative"
+        ? characters.slice(word.start, word.end).join("")
+        : `a word of the ${spoken(word.column)}`,
+      word,
+    ]),
+    ...fields.map((field) => [
+      `${spoken(field.field)}: ${field.value === MISSING ? "not known" : field.value}`,
+      field,
+    ]),
+  ].sort((a, b) => weight(b[1]) - weight(a[1]));
+  const rows = [...parts, ["an average call without a word", baseline], ["sum", log_odds]];
+  $("figures").tBodies[0].replaceChildren(...rows.map(([name, pair]) => {
+    const row = document.createElement("tr");
+    row.append(element("th", name, { scope: "row" }));
+    row.append(element("td", signed(pair.mental_health_crisis)), element("td", signed(pair.safety_risk)));
+    return row;
+  }));
+}
+
 async function decide(body) {
-  if (!shown) return;
+  if (!shown || busy) return;
+  const { assessment_id } = shown;
+  busyWith(true);
   try {
-    const decision = await request("POST", `/v1/assessments/${shown.assessment_id}/decision`, body);
+    const decision = await request("POST", `/v1/assessments/${assessment_id}/decision`, body);
+    if (assessment_id !== shown?.assessment_id) return;
     alarm("");
-    const sent = names[decision.response] ?? decision.response;
+    decided = decision;
+    const team = names[decision.response] ?? decision.response;
     const words = decision.action === "accept"
-      ? `accepted: ${sent}`
-      : `overridden: ${sent} (${decision.reason.replaceAll("_", " ")})`;
+      ? `accepted: ${team}`
+      : `overridden: ${team} (${decision.reason.replaceAll("_", " ")})`;
     const time = new Date(decision.at).toLocaleTimeString();
     $("decisions").append(element("li", `${time} ${decision.actor} ${words}`));
-    $("override-fields").hidden = true;
-    $("override").setAttribute("aria-expanded", "false");
     $("decision").elements.note.value = "";
+    closeOverride();
   } catch (problem) {
-    failed(problem);
+    if (assessment_id === shown?.assessment_id) failed(problem);
+  } finally {
+    busyWith(false);
   }
+}
+
+function accept() {
+  // A second press says nothing new.
+  if (decided?.action !== "accept") decide({ action: "accept" });
+}
+
+function override(reason) {
+  const { instead, note } = $("decision").elements;
+  if (!instead.value) {
+    alarm("Choose first what to send instead.");
+    $("instead").querySelector("input").focus();
+    return;
+  }
+  decide({ action: "override", response: instead.value, reason, note: note.value || null });
 }
 
 function openOverride() {
   if (!shown) return;
-  const fields = $("override-fields");
-  fields.hidden = !fields.hidden;
-  $("override").setAttribute("aria-expanded", String(!fields.hidden));
-  if (!fields.hidden) $("decision").elements.response.focus();
+  if (!$("override-fields").hidden) return closeOverride();
+  const recommended = shown.recommendation.response;
+  const others = shown.plan.responses.filter((response) => response !== recommended);
+  const choices = others.map((response, index) => {
+    const label = element("label", "", { class: "choice" });
+    const input = element("input", "", { type: "radio", name: "instead", value: response });
+    // The centre's own protocol is a safe thing to send by two keys; any team has to be chosen.
+    input.checked = response === PROTOCOL;
+    label.append(input, element("kbd", LETTERS[index] ?? ""), names[response] ?? response);
+    return label;
+  });
+  $("instead").replaceChildren($("instead").querySelector("legend"), ...choices);
+  $("override-fields").hidden = false;
+  $("override").setAttribute("aria-expanded", "true");
+  const inputs = [...$("instead").querySelectorAll("input")];
+  (inputs.find((input) => input.checked) ?? inputs[0]).focus();
+}
+
+function closeOverride() {
+  const inside = $("override-fields").contains(document.activeElement);
+  $("override-fields").hidden = true;
+  $("override").setAttribute("aria-expanded", "false");
+  if (inside) $("override").focus();
+}
+
+// Forget the call, so that the next person at this desk does not see it.
+function leave(words) {
+  sessionStorage.removeItem(TOKEN);
+  newCall();
+  call = null;
+  show(false);
+  alarm(words);
 }
 
 $("sign-in").addEventListener("submit", async (event) => {
@@ -219,27 +331,52 @@ $("sign-in").addEventListener("submit", async (event) => {
 $("sign-out").addEventListener("click", async () => {
   try {
     await request("DELETE", "/v1/token");
+    leave("");
   } catch (problem) {
-    if (problem.status !== 401) return failed(problem);
+    leave(problem.status === 401 ? "" : "Signed out of this page, but the service could not be told.");
   }
-  sessionStorage.removeItem(TOKEN);
-  location.reload();
 });
 $("call").addEventListener("submit", assess);
-$("new-call").addEventListener("click", newCall);
-$("accept").addEventListener("click", () => decide({ action: "accept" }));
+$("call").addEventListener("input", freshness);
+$("new-call").addEventListener("click", askForNewCall);
+$("accept").addEventListener("click", accept);
 $("override").addEventListener("click", openOverride);
-$("decision").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const { response, reason, note } = event.target.elements;
-  decide({ action: "override", response: response.value, reason: reason.value, note: note.value || null });
+$("override-reasons").addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button) override(button.value);
 });
+// Enter in the note must not send a decision that lacks its reason.
+$("decision").addEventListener("submit", (event) => event.preventDefault());
+
+function askForNewCall() {
+  if (!unassessed() || confirm("What was typed was not assessed. Clear it?")) newCall();
+}
+
+// Function keys: they type nothing, so that they work inside a text field on every keyboard, and
+// no browser keeps these for itself. With Alt, a letter may be a menu's or, as AltGr, a letter.
+const KEYS = { F2: askForNewCall, F8: accept, F9: openOverride };
 document.addEventListener("keydown", (event) => {
-  if ($("desk").hidden) return;
-  if (event.ctrlKey && event.key === "Enter") assess(event);
-  else if (event.altKey && event.code === "KeyA") { event.preventDefault(); if (shown) decide({ action: "accept" }); }
-  else if (event.altKey && event.code === "KeyO") { event.preventDefault(); openOverride(); }
-  else if (event.altKey && event.code === "KeyN") { event.preventDefault(); newCall(); }
+  if ($("desk").hidden || event.isComposing) return;
+  const plain = !(event.ctrlKey || event.altKey || event.metaKey || event.shiftKey);
+  const overriding = !$("override-fields").hidden;
+  const typing = event.target.matches("textarea, select, input:not([type=radio])");
+  let action;
+  if (event.ctrlKey && event.key === "Enter") action = assess;
+  else if (plain && Object.hasOwn(KEYS, event.key)) action = KEYS[event.key];
+  else if (plain && overriding && event.key === "Escape") action = closeOverride;
+  else if (plain && overriding && !typing && /^[0-9]$/.test(event.key)) {
+    const button = $("override-reasons").querySelectorAll("button")[(Number(event.key) + 9) % 10];
+    action = () => button && override(button.value);
+  } else if (plain && overriding && !typing && event.key.length === 1) {
+    const input = $("instead").querySelectorAll("input")[LETTERS.indexOf(event.key.toUpperCase())];
+    if (input) action = () => { input.checked = true; input.focus(); };
+  }
+  if (!action) return;
+  event.preventDefault();
+  if (!event.repeat) action();
+});
+addEventListener("beforeunload", (event) => {
+  if (unassessed()) event.preventDefault();
 });
 
 if (sessionStorage.getItem(TOKEN)) open();

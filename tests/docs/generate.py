@@ -1,0 +1,199 @@
+"""Writes what the documentation takes from the code: openapi.json and parts of README.md.
+
+`make docs` runs it; `test_generated.py` fails when it would change anything. It stands under
+`tests/` because it needs both the command line and the service, which never import each other.
+
+In README.md it fills what stands between `<!-- generated: NAME -->` and `<!-- /generated -->`, for
+the names in `PARTS`, and leaves the rest alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import click
+from fastapi import FastAPI
+from starlette.routing import Mount
+
+from model_service.service.accounts import ROLES
+from model_service.service.app import create_app
+from model_service.service.auth import ACCESS, PUBLIC
+from model_service.service.settings import PREFIX, Settings
+from tests.builders import make_settings
+from training.cli import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+OPENAPI = ROOT / "model_service" / "service" / "openapi.json"
+
+WIDTH = 96
+"""Characters of a line of help; a README shows no more without scrolling."""
+
+_PART = re.compile(
+    r"(?P<begin><!-- generated: (?P<name>[a-z]+) -->\n).*?(?P<end><!-- /generated -->)", re.DOTALL
+)
+
+
+def an_app() -> FastAPI:
+    """Make an application, which opens no file until it is started."""
+    with tempfile.TemporaryDirectory() as home:
+        return create_app(make_settings(Path(home)))
+
+
+def openapi() -> str:
+    """The description of the API, as a file."""
+    return json.dumps(an_app().openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
+# --- the command line ------------------------------------------------------------------------
+
+
+def verbs(
+    group: click.Group = cli, path: tuple[str, ...] = ("crisiscall",)
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every verb that does something, with the words that call it, in the order of `--help`."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from verbs(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+def help_of(path: tuple[str, ...], command: click.Command) -> str:
+    """What `--help` prints, whatever the terminal and the environment."""
+    context = click.Context(
+        command,
+        info_name=" ".join(path),
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
+        help_option_names=["-h", "--help"],
+    )
+    lines = [line.rstrip() for line in command.get_help(context).splitlines()]
+    return "\n".join(lines)
+
+
+def cli_part() -> str:
+    """Each verb with its purpose, and its help to unfold."""
+    parts = []
+    for path, command in verbs():
+        words = " ".join(path)
+        parts.append(
+            f"<details><summary><code>{words}</code>: {_html(purpose(command))}</summary>\n\n"
+            f"```text\n{help_of(path, command)}\n```\n\n</details>\n"
+        )
+    return "".join(parts)
+
+
+def purpose(command: click.Command) -> str:
+    """A verb's purpose: the first paragraph of its help."""
+    return " ".join((command.help or "").split("\n\n")[0].split())
+
+
+def _html(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+# --- roles -----------------------------------------------------------------------------------
+
+
+def operations(document: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Name of each operation of the API → its method and path, and its description."""
+    return {
+        operation["operationId"]: (f"{method.upper()} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def roles_part() -> str:
+    """Who may call what."""
+    app = an_app()
+    places = {name: place for name, (place, _) in operations(app.openapi()).items()}
+    for route in app.routes:
+        name, path = getattr(route, "name", None), getattr(route, "path", None)
+        if name and path and name not in places:
+            places[str(name)] = f"GET {path}/…" if isinstance(route, Mount) else f"GET {path}"
+    rows = [["", *ROLES], ["---", *(":-:" for _ in ROLES)]]
+    public = []
+    for name, allowed in ACCESS.items():
+        if allowed is PUBLIC:
+            public.append(f"`{places[name]}`")
+        else:
+            rows.append([f"`{places[name]}`", *("✓" if role in allowed else "" for role in ROLES)])
+    return _table(rows) + f"\nAnyone, signed in or not: {', '.join(public)}.\n"
+
+
+# --- settings --------------------------------------------------------------------------------
+
+
+def settings_part() -> str:
+    """What can be set, and what holds if it is not."""
+    rows = [["variable", "default", "what it does"], ["---", "---", "---"]]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else f"`{field.default}`"
+        about = field.description or ""
+        if get_origin(field.annotation) is Literal:
+            about += " " + ", ".join(f"`{choice}`" for choice in get_args(field.annotation)) + "."
+        rows.append([f"`{PREFIX}{name.upper()}`", default, about.strip()])
+    return _table(rows)
+
+
+def _table(rows: list[list[str]]) -> str:
+    return "".join("| " + " | ".join(cell for cell in row) + " |\n" for row in rows)
+
+
+# --- README.md -------------------------------------------------------------------------------
+
+PARTS: dict[str, Callable[[], str]] = {
+    "cli": cli_part,
+    "roles": roles_part,
+    "settings": settings_part,
+}
+"""Name of a generated part → what writes it."""
+
+
+def parts_in(readme: str) -> list[str]:
+    """Name the generated parts that a README has room for."""
+    return [match["name"] for match in _PART.finditer(readme)]
+
+
+def filled(readme: str) -> str:
+    """Give a README with its generated parts renewed.
+
+    Raises
+    ------
+    KeyError
+        If it has room for a part that nothing writes.
+    """
+    return _PART.sub(
+        lambda match: f"{match['begin']}\n{PARTS[match['name']]()}\n{match['end']}", readme
+    )
+
+
+def main() -> int:
+    """Write what is stale; say what was written and what README.md has no room for."""
+    readme = README.read_text(encoding="utf-8")
+    for path, text in ((OPENAPI, openapi()), (README, filled(readme))):
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            fresh = path.with_name(path.name + ".new")
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(path)
+            print(f"crisiscall: wrote {path.relative_to(ROOT)}")
+    missing = sorted(set(PARTS) - set(parts_in(readme)))
+    if missing:
+        print(f"crisiscall: README.md lacks <!-- generated: {' / '.join(missing)} -->")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
