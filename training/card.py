@@ -107,7 +107,12 @@ def _factors(config: TrainingConfig) -> str:
         if places
         else "Neighbourhood, coordinates and premise are **not** features."
     )
-    return f"Words of {texts}. Categories: {categories}. {stated}"
+    concepts = (
+        ""
+        if config.features.concepts is None
+        else f" Concepts of the shipped list in `{config.features.concepts.column}`."
+    )
+    return f"Words of {texts}.{concepts} Categories: {categories}. {stated}"
 
 
 def _data(config: TrainingConfig, manifest: dict[str, Any], metrics: dict[str, Any]) -> str:

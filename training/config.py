@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from data.document import Day, DocumentError, read_document
 from data.errors import InputError
-from model_service.model.features import FeatureSettings
+from model_service.model.features import CONCEPTS, FeatureSettings
 
 
 class ConfigError(InputError):
@@ -51,6 +51,12 @@ class TrainingConfig(_Part):
     data: str = Field(description="Where the calls come from, in words, for the card.")
     warning: str = Field(description="What stands at the head of the card and on the page.")
     features: FeatureSettings
+    forget: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of the training calls that are learned from without their metadata.",
+    )
     split: SplitSettings
     search: SearchSettings
     plan: str = Field(description="A shipped response plan, or the path of one.")
@@ -59,6 +65,8 @@ class TrainingConfig(_Part):
     @model_validator(mode="after")
     def _check(self) -> Self:
         named = {text.column for text in self.features.texts} | set(self.features.categories)
+        if self.features.concepts is not None:
+            named.add(CONCEPTS)
         unknown = sorted(set(self.search.weights) - named)
         if unknown:
             raise ValueError(f"search.weights names what is no feature: {', '.join(unknown)}")

@@ -31,7 +31,7 @@ from data.dataset import Dataset
 from data.errors import InputError
 from data.splits import temporal_split
 from model_service.model.classifier import CallClassifier, TooFewLabels, as_labels, labelled
-from model_service.model.features import Terms, build_features
+from model_service.model.features import Prior, Terms, build_features, concept_prior
 from model_service.model.plan import ResponsePlan, ThresholdSet
 from training.config import TrainingConfig
 from training.thresholds import Evidence, choose
@@ -112,17 +112,40 @@ def fit(
         for column, target in enumerate(TARGETS):
             for name, rows in (("training", train), ("validation", validation)):
                 labelled(y[rows, column], f"{target}, {name} part")
-        found = _search(calls, y, train, validation, config, report)
+        learned = forgetful(calls, config)
+        found = _search(calls, learned, y, train, validation, config, report)
         clusters = dataset.families().fillna(dataset.incidents())
         report(f"cross-fitting over {FOLDS} folds of the validation calls")
         scores = _cross_fit(found, y[train], y[validation], clusters[validation])
         report("fitting the chosen settings on training and validation calls")
-        final = found.classifier.fit(calls[train | validation], y[train | validation])
+        final = found.classifier.fit(learned[train | validation], y[train | validation])
         final.calibrate(scores, y[validation])
         thresholds, evidence = _thresholds(final.calibrated(scores), y[validation], plan)
     except TooFewLabels as error:
         raise InputError(str(error)) from None
     return Fitted(final, thresholds, evidence, part, found.tried)
+
+
+def forgetful(calls: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
+    """Take call type and categories, all but the time, from a random share of the calls.
+
+    A centre whose calls come without them must still be served: the narrative has to carry the
+    prediction alone.
+
+    Parameters
+    ----------
+    calls : pandas.DataFrame
+    config : TrainingConfig
+        Its `forget` is the share, its `seed` the draw.
+    """
+    if not config.forget:
+        return calls
+    forgotten = np.random.default_rng(config.seed).random(len(calls)) < config.forget
+    names = [name for name in config.features.categories if name in calls.columns]
+    names += [text.column for text in config.features.texts if text.column != "narrative"]
+    calls = calls.copy()
+    calls.loc[forgotten, names] = np.nan
+    return calls
 
 
 def _check_texts(calls: pd.DataFrame, config: TrainingConfig) -> None:
@@ -147,11 +170,13 @@ class _Found:
     heads: dict[str, LogisticRegression]
     train: csr_array
     validation: csr_array
+    prior: Prior | None
     tried: list[dict[str, Any]]
 
 
 def _search(
     calls: pd.DataFrame,
+    learned: pd.DataFrame,
     y: NDArray[np.float64],
     train: NDArray[np.bool_],
     validation: NDArray[np.bool_],
@@ -162,12 +187,13 @@ def _search(
     report("vectorising")
     features = build_features(config.features)
     try:
-        seen = features.fit_transform(calls[train])
+        seen = features.fit_transform(learned[train])
     except ValueError:
-        _check_texts(calls[train], config)
+        _check_texts(learned[train], config)
         raise
     unseen = features.transform(calls[validation])
     blocks = features.named_steps["columns"].output_indices_
+    unscaled = concept_prior(features, config.features)
     tried: list[dict[str, Any]] = []
     best: tuple[float, _Found] | None = None
     names = list(config.search.weights)
@@ -181,6 +207,7 @@ def _search(
         settings = config.features.model_copy(
             update={"weights": {**config.features.weights, **scaled}}
         )
+        prior = None if unscaled is None else unscaled.scaled(scale)
         here, there = seen @ diags_array(scale), unseen @ diags_array(scale)
         reached: dict[str, tuple[float, float]] = {}
         heads: dict[str, LogisticRegression] | None = None
@@ -188,7 +215,7 @@ def _search(
         for C in config.search.C:
             # A candidate is only ranked; what is released is solved to the end.
             model = CallClassifier(settings, C=dict.fromkeys(TARGETS, C), tol=1e-4)
-            model.fit_heads(here, y[train], start=heads)
+            model.fit_heads(here, y[train], prior=prior, start=heads)
             heads = model.heads_
             for target in TARGETS:
                 solved[target, C] = heads[target]
@@ -208,7 +235,8 @@ def _search(
         if best is None or mean > best[0]:
             strengths = {target: C for target, (_, C) in reached.items()}
             start = {target: solved[target, C] for target, C in strengths.items()}
-            best = (mean, _Found(CallClassifier(settings, C=strengths), start, here, there, tried))
+            chosen = CallClassifier(settings, C=strengths)
+            best = (mean, _Found(chosen, start, here, there, prior, tried))
     assert best is not None
     return best[1]
 
@@ -229,7 +257,7 @@ def _cross_fit(
         matrix = vstack([found.train, found.validation[others]], format="csr")
         heads = CallClassifier(found.classifier.settings, C=found.classifier.C)
         labels = np.vstack([y_train, y_validation[others]])
-        heads.fit_heads(matrix, labels, start=found.heads)
+        heads.fit_heads(matrix, labels, prior=found.prior, start=found.heads)
         scores[held_out] = heads.matrix_scores(found.validation[held_out])
     return scores
 

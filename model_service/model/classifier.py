@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 from scipy.special import expit
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
 from data.call import TARGETS
-from model_service.model.features import FeatureSettings, build_features
+from model_service.model.features import FeatureSettings, Prior, build_features, concept_prior
 
 
 class TooFewLabels(ValueError):
@@ -121,13 +121,15 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
             If a head has a single class.
         """
         self.features_ = build_features(self.settings)
-        return self.fit_heads(self.features_.fit_transform(X), y)
+        matrix = self.features_.fit_transform(X)
+        return self.fit_heads(matrix, y, prior=concept_prior(self.features_, self.settings))
 
     def fit_heads(
         self,
         matrix: csr_matrix,
         y: NDArray[np.float64],
         *,
+        prior: Prior | None = None,
         start: Mapping[str, LogisticRegression] | None = None,
     ) -> CallClassifier:
         """Learn both heads from a matrix that the features made; `calibration_` stays.
@@ -136,6 +138,8 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
         ----------
         matrix : sparse matrix of shape (n_calls, n_features)
         y : ndarray of shape (n_calls, 2)
+        prior : Prior, optional
+            What is held of the concepts beforehand; each counts for so many calls more.
         start : mapping of target to LogisticRegression, optional
             Heads learned from nearly the same calls: the solver begins where they ended.
         """
@@ -153,7 +157,18 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
             if start is not None:
                 head.coef_ = start[target].coef_.copy()
                 head.intercept_ = start[target].intercept_.copy()
-            self.heads_[target] = head.fit(matrix[there], y[there, column])
+            if prior is None:
+                self.heads_[target] = head.fit(matrix[there], y[there, column])
+                continue
+            share = prior.share[:, column]
+            # A call of which a share is positive counts that share as a positive, the rest not.
+            self.heads_[target] = head.fit(
+                vstack([matrix[there], prior.matrix, prior.matrix], format="csr"),
+                np.r_[y[there, column], np.ones(len(share)), np.zeros(len(share))],
+                sample_weight=np.r_[
+                    np.ones(there.sum()), prior.calls * share, prior.calls * (1 - share)
+                ],
+            )
         if not hasattr(self, "calibration_"):
             self.calibration_ = dict.fromkeys(TARGETS, (1.0, 0.0))
         return self

@@ -10,7 +10,8 @@ from sklearn.preprocessing import OneHotEncoder
 
 from data.call import TARGETS
 from model_service.model.classifier import CallClassifier
-from model_service.model.scorer import CategoryTable, Pair, Scorer, TextTable
+from model_service.model.features import Concepts
+from model_service.model.scorer import CategoryTable, ConceptTable, Pair, Scorer, TextTable
 
 
 def compile_scorer(classifier: CallClassifier, X: pd.DataFrame) -> Scorer:
@@ -35,7 +36,8 @@ def compile_scorer(classifier: CallClassifier, X: pd.DataFrame) -> Scorer:
     prepared = classifier.features_.named_steps["prepare"].transform(X)
     texts: list[TextTable] = []
     categories: list[CategoryTable] = []
-    for name, transformer, _ in columns.transformers_:
+    concepts: ConceptTable | None = None
+    for name, transformer, column in columns.transformers_:
         if name == "remainder":
             continue
         scale = (columns.transformer_weights or {}).get(name, 1.0)
@@ -44,6 +46,8 @@ def compile_scorer(classifier: CallClassifier, X: pd.DataFrame) -> Scorer:
             order = transformer.get_feature_names_out().tolist()
             longest = transformer.analyzer.longest
             texts.append(TextTable(name, longest, order, transformer.idf_.copy(), block))
+        elif isinstance(transformer, Concepts):
+            concepts = ConceptTable(column, transformer.source, block)
         else:
             categories.append(_category(name, transformer, block, prepared[name]))
     return Scorer(
@@ -51,6 +55,7 @@ def compile_scorer(classifier: CallClassifier, X: pd.DataFrame) -> Scorer:
         bias=_pair(heads * slopes + intercepts),
         texts=tuple(texts),
         categories=tuple(categories),
+        concepts=concepts,
     )
 
 

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
-from typing import Annotated, Any, NamedTuple
+from threading import Lock
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,6 +26,23 @@ from data.text import Token, tokenize
 
 POLARITIES = ("said", "denied", "asked", "past", "supposed")
 """How a concept was spoken of."""
+
+KINDS: dict[str, str] = {
+    "said": "said",
+    "denied": "denied",
+    "asked": "open",
+    "past": "open",
+    "supposed": "open",
+}
+"""Polarity → what is counted apart; asked, past and supposed are too rare for that."""
+
+
+def strength(count: int) -> float:
+    """How much a concept counts that was found so many times: 1, 1.5, 1.75, … below 2.
+
+    A long call repeats itself; the tenth gun says little more than the second.
+    """
+    return float(2.0 - 2.0 * 0.5**count)
 
 MAX_WORDS = 16
 """Words that one phrase may span."""
@@ -36,6 +54,7 @@ MAX_STATES = 20_000
 """States that the automaton holds before it begins anew; bounds its memory."""
 
 _ANY = "\0any"
+_KIND_ORDER = tuple(dict.fromkeys(KINDS.values()))
 
 Phrases = Annotated[tuple[str, ...], Field(strict=False)]
 
@@ -57,6 +76,13 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+class Given(_Part):
+    """How likely each target is in a call of which only one concept is known, as judged."""
+
+    crisis: float = Field(gt=0, lt=1)
+    risk: float = Field(gt=0, lt=1)
+
+
 class Concept(_Part):
     """One concept: what it means and the phrases that say it.
 
@@ -64,6 +90,8 @@ class Concept(_Part):
     ----------
     about : str
         What a hit means, for a reader.
+    given : Given
+        What the list's author holds it to mean before a single call was counted.
     phrases : tuple of str
         `word word`, `(a|b)` a choice, `(a|)` an optional word, `stem*` any ending, `<set>` any of
         a named set, `~3` up to three words of any kind in between.
@@ -74,6 +102,7 @@ class Concept(_Part):
     """
 
     about: str
+    given: Given
     phrases: Phrases = Field(min_length=1)
     denials: Phrases = ()
     scoped: bool = True
@@ -200,7 +229,7 @@ class _State:
     """A set of nodes, with what is found on reaching it; steps are filled in as texts need them."""
 
     nodes: frozenset[int]
-    found: tuple[tuple[int, tuple[int, ...]], ...]
+    found: tuple[tuple[int, int], ...]
     steps: dict[int, _State]
 
 
@@ -229,6 +258,7 @@ class _Automaton:
         self._kinds: dict[frozenset[str], int] = {}
         self._kind_labels: list[frozenset[str]] = []
         self._word_kinds: dict[str, int] = {}
+        self._growing = Lock()
         self._reset()
 
     def _add(self, sequence: tuple[str, ...], group: int) -> None:
@@ -255,7 +285,7 @@ class _Automaton:
                 for group in self._nodes[place].out:
                     depth = self._depths[place]
                     shortest[group] = min(depth, shortest.get(group, depth))
-            found = tuple(sorted((group, (depth,)) for group, depth in shortest.items()))
+            found = tuple(sorted(shortest.items()))
             known = self._states[nodes] = _State(nodes, found, {})
         return known
 
@@ -291,11 +321,15 @@ class _Automaton:
         for last, word in enumerate(words, 1):
             kind = kinds.get(word)
             if kind is None:
-                kind = self._kind(word)
+                with self._growing:
+                    kind = self._kind(word)
             following = state.steps.get(kind)
-            state = self._step(state, kind) if following is None else following
+            if following is None:
+                with self._growing:
+                    following = self._step(state, kind)
+            state = following
             if state.found:
-                for group, (depth,) in state.found:
+                for group, depth in state.found:
                     yield group, last - depth, last
 
 
@@ -328,10 +362,16 @@ class ConceptMatcher:
     ----------
     names : tuple of str
         Of the concepts, in the order of the list.
+    columns : tuple of (str, str)
+        (concept, kind) of every figure that is counted: the columns of the features.
+    given : tuple of (float, float)
+        The prior judgement of each concept, crisis and risk.
     """
 
     def __init__(self, concepts: ConceptList) -> None:
         self.names = tuple(concepts.concepts)
+        self.columns = tuple((name, kind) for name in self.names for kind in _KIND_ORDER)
+        self.given = tuple((c.given.crisis, c.given.risk) for c in concepts.concepts.values())
         self._scoped = [concept.scoped for concept in concepts.concepts.values()]
         scopes = concepts.scopes
         # Groups of the automaton: the concepts, their denials, the cues.

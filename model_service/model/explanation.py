@@ -24,6 +24,22 @@ class WordContribution:
 
 
 @dataclass(frozen=True, slots=True)
+class ConceptContribution:
+    """A concept in place: characters `[start, end)` of the original text, log-odds per target.
+
+    `words` hold the same log-odds already, shared among the concept's words.
+    """
+
+    column: str
+    start: int
+    end: int
+    concept: str
+    polarity: str
+    mental_health_crisis: float
+    safety_risk: float
+
+
+@dataclass(frozen=True, slots=True)
 class FieldContribution:
     """A field's value against the average training call, log-odds per target."""
 
@@ -37,13 +53,15 @@ class FieldContribution:
 class Explanation:
     """What a prediction was made of.
 
-    Per target: `baseline` + all `words` + all `fields` = `log_odds`, to rounding.
+    Per target: `baseline` + all `words` + all `fields` = `log_odds`, to rounding. `concepts` say
+    which meaning was found in which words; what they count is in `words` already.
     """
 
     baseline: Pair
     log_odds: Pair
     words: tuple[WordContribution, ...]
     fields: tuple[FieldContribution, ...]
+    concepts: tuple[ConceptContribution, ...] = ()
 
 
 def baseline(scorer: Scorer) -> Pair:
@@ -57,7 +75,7 @@ def baseline(scorer: Scorer) -> Pair:
 def explain(scorer: Scorer, scored: Scored) -> Explanation:
     """Put what a score was made of into words and fields.
 
-    A term of several words gives each of them an equal share. Words that the model does not know
+    A term or concept of several words gives each of them an equal share. Words that the model does not know
     are not listed: they contribute nothing. The words of a text come in order and do not overlap;
     where one character stands for several words, such as a fraction, they are listed as one.
 
@@ -103,4 +121,16 @@ def explain(scorer: Scorer, scored: Scored) -> Explanation:
         )
         for category in scored.categories
     )
-    return Explanation(baseline(scorer), scored.log_odds, tuple(words), fields)
+    tokens = {text.column: text.tokens for text in scored.texts}
+    concepts = tuple(
+        ConceptContribution(
+            found.column,
+            tokens[found.column][found.first].start,
+            tokens[found.column][found.last - 1].end,
+            found.concept,
+            found.polarity,
+            *found.shares,
+        )
+        for found in scored.concepts
+    )
+    return Explanation(baseline(scorer), scored.log_odds, tuple(words), fields, concepts)

@@ -6,13 +6,17 @@ steps into plain weights, and a release is refused where the two differ.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from scipy.sparse import csr_matrix, diags_array
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -22,7 +26,11 @@ from sklearn.preprocessing import OneHotEncoder
 from data.call import KNOWN_AT, Known
 from data.frame import ANSWER_COLUMNS
 from data.text import tokenize
+from model_service.model.concepts import KINDS, concepts_text, matcher, strength
 from model_service.model.scorer import HOUR, MISSING, WEEKDAY, ngrams
+
+CONCEPTS = "concepts"
+"""Name of the concepts among the features, for their scale."""
 
 PLACES = ("neighborhood", "premise_id")
 """Fields that say where a call comes from: features only where a configuration turns them on."""
@@ -49,6 +57,17 @@ class TextFeature(BaseModel):
     min_calls: int = Field(5, ge=1, description="Calls a term must occur in to be kept.")
 
 
+class ConceptFeature(BaseModel):
+    """The concepts of the shipped list in one text field (`model_service.model.concepts`)."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+    column: Literal["narrative"] = "narrative"
+    prior_calls: float = Field(
+        100, ge=0, description="Calls that the list's own judgement of a concept counts for."
+    )
+
+
 class FeatureSettings(BaseModel):
     """Which fields of a call the model may see.
 
@@ -60,6 +79,7 @@ class FeatureSettings(BaseModel):
 
     timezone: str = Field(description="The agency's IANA time zone, for hour and weekday.")
     texts: tuple[TextFeature, ...] = Field(strict=False, min_length=1)
+    concepts: ConceptFeature | None = None
     categories: tuple[str, ...] = Field(strict=False)
     min_calls: int = Field(
         20, ge=1, description="Calls a category must occur in to have a weight of its own."
@@ -88,6 +108,10 @@ class FeatureSettings(BaseModel):
         twice = sorted({name for name in named if named.count(name) > 1})
         if twice:
             raise ValueError(f"named twice: {', '.join(twice)}")
+        if self.concepts is not None:
+            if self.concepts.column not in named:
+                raise ValueError(f"concepts read {self.concepts.column}, which is not in texts")
+            named.append(CONCEPTS)
         unknown = sorted(set(self.weights) - set(named))
         if unknown:
             raise ValueError(f"a weight for what is no feature: {', '.join(unknown)}")
@@ -111,6 +135,79 @@ def _terms(text: str, longest: int) -> tuple[str, ...]:
 
 
 _remembered = lru_cache(maxsize=4096)(_terms)
+
+
+class Concepts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Count the concepts of a list in texts; nothing is learned.
+
+    Parameters
+    ----------
+    source : str
+        The list, as YAML.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def fit(self, X: pd.Series, y: Any = None) -> Concepts:
+        """Do nothing; there is nothing to learn."""
+        self.fitted_ = True
+        return self
+
+    def transform(self, X: pd.Series) -> csr_matrix:
+        """Return a matrix of shape (n_calls, n_columns): `strength` of each column's count."""
+        found = matcher(self.source)
+        place = {column: number for number, column in enumerate(found.columns)}
+        rows: list[int] = []
+        columns: list[int] = []
+        values: list[float] = []
+        for row, text in enumerate(X):
+            counts = Counter(
+                place[hit.concept, KINDS[hit.polarity]] for hit in found.find(text, tokenize(text))
+            )
+            rows += [row] * len(counts)
+            columns += counts
+            values += map(strength, counts.values())
+        return csr_matrix((values, (rows, columns)), shape=(len(X), len(place)), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is held of the concepts before a call is counted, as calls that nobody made.
+
+    Parameters
+    ----------
+    matrix : sparse matrix of shape (n_concepts, n_features)
+        One row per concept: a call of which nothing else is known.
+    share : ndarray of shape (n_concepts, 2)
+        Share of such calls that are positive, per target.
+    calls : float
+        Calls that each row stands for.
+    """
+
+    matrix: csr_matrix
+    share: NDArray[np.float64]
+    calls: float
+
+    def scaled(self, scale: NDArray[np.float64]) -> Prior:
+        """Return the same on features of another scale, of shape (n_features,)."""
+        return replace(self, matrix=csr_matrix(self.matrix @ diags_array(scale)))
+
+
+def concept_prior(features: Pipeline, settings: FeatureSettings) -> Prior | None:
+    """Make the prior of fitted features; None where there are no concepts or it counts nothing."""
+    if settings.concepts is None or not settings.concepts.prior_calls:
+        return None
+    columns = features.named_steps["columns"]
+    block = columns.output_indices_[CONCEPTS]
+    found = matcher(columns.named_transformers_[CONCEPTS].source)
+    said = [block.start + found.columns.index((name, "said")) for name in found.names]
+    scale = settings.weights.get(CONCEPTS, 1.0)
+    width = max(part.stop for part in columns.output_indices_.values())
+    matrix = csr_matrix(
+        (np.full(len(said), scale), (np.arange(len(said)), said)), shape=(len(said), width)
+    )
+    return Prior(matrix, np.array(found.given), settings.concepts.prior_calls)
 
 
 class Prepare(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -167,6 +264,8 @@ def build_features(settings: FeatureSettings) -> Pipeline:
         )
         for text in settings.texts
     ]
+    if settings.concepts is not None:
+        blocks.append((CONCEPTS, Concepts(concepts_text()), settings.concepts.column))
     blocks += [
         (
             name,

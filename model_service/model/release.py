@@ -2,6 +2,7 @@
 
     model.json       bias, categories, which texts
     terms.json       the terms of each text
+    concepts.yaml    the list of concepts, to the letter; empty where there are none
     weights.npz      idf and weights of the terms, arrays of float64
     thresholds.json  what separates the bands, with the evidence for it
     plan.yaml        the response plan, to the letter
@@ -38,14 +39,16 @@ from pydantic import ValidationError
 
 from data.call import TARGETS
 from data.errors import InputError
+from model_service.model.concepts import matcher
 from model_service.model.plan import PlanError, ResponsePlan, Thresholds, ThresholdSet, parse_plan
-from model_service.model.scorer import CategoryTable, Pair, Scorer, TextTable
+from model_service.model.scorer import CategoryTable, ConceptTable, Pair, Scorer, TextTable
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, SIGNATURE = "release.json", "signature.json"
 FILES = (
     "model.json",
     "terms.json",
+    "concepts.yaml",
     "weights.npz",
     "thresholds.json",
     "plan.yaml",
@@ -97,13 +100,14 @@ class Release:
 
 
 def scorer_files(scorer: Scorer) -> dict[str, bytes]:
-    """Turn a scorer into model.json, terms.json and weights.npz."""
+    """Turn a scorer into model.json, terms.json, concepts.yaml and weights.npz."""
     model = {
         "format": FORMAT,
         "targets": list(TARGETS),
         "timezone": scorer.timezone,
         "bias": scorer.bias,
         "texts": [{"column": t.column, "longest": t.longest} for t in scorer.texts],
+        "concepts": None if scorer.concepts is None else {"column": scorer.concepts.column},
         "categories": [
             {"field": c.field, "values": c.values, "other": c.other, "mean": c.mean}
             for c in scorer.categories
@@ -113,11 +117,14 @@ def scorer_files(scorer: Scorer) -> dict[str, bytes]:
     for table in scorer.texts:
         arrays[f"{table.column}.idf"] = table.idf
         arrays[f"{table.column}.weights"] = table.weights
+    if scorer.concepts is not None:
+        arrays["concepts.weights"] = scorer.concepts.weights
     packed = io.BytesIO()
     np.savez_compressed(packed, allow_pickle=False, **arrays)
     return {
         "model.json": canonical(model),
         "terms.json": canonical({table.column: list(table.terms) for table in scorer.texts}),
+        "concepts.yaml": b"" if scorer.concepts is None else scorer.concepts.source.encode(),
         "weights.npz": packed.getvalue(),
     }
 
@@ -297,6 +304,14 @@ def _parse(digest: str, signer: str | None, contents: Mapping[str, bytes]) -> Re
             )
             for text in model["texts"]
         )
+        concepts = None
+        if model["concepts"] is not None:
+            source = contents["concepts.yaml"].decode()
+            concepts = ConceptTable(
+                column=str(model["concepts"]["column"]),
+                source=source,
+                weights=_finite(arrays["concepts.weights"], (len(matcher(source).columns), 2)),
+            )
     categories = tuple(
         CategoryTable(
             field=str(table["field"]),
@@ -306,7 +321,7 @@ def _parse(digest: str, signer: str | None, contents: Mapping[str, bytes]) -> Re
         )
         for table in model["categories"]
     )
-    scorer = Scorer(str(model["timezone"]), _pair(model["bias"]), texts, categories)
+    scorer = Scorer(str(model["timezone"]), _pair(model["bias"]), texts, categories, concepts)
     scorer.prepare()
     try:
         thresholds = {

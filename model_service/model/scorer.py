@@ -1,7 +1,7 @@
 """The compiled model: plain tables of weights, exact and fast, free of scikit-learn.
 
 In log-odds a fitted head is linear: the bias, plus a weight for every term of the texts (TF-IDF
-scaled to unit length), plus a weight for every category. `compile.py` folds idf, scale, coefficient
+scaled to unit length), plus a weight for every concept, plus a weight for every category. `compile.py` folds idf, scale, coefficient
 and calibration into these tables. One call costs a walk over its words.
 """
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from data.call import ANSWER_PREFIX, QUESTIONS, TARGETS, Call
 from data.text import Token, tokenize
+from model_service.model.concepts import KINDS, ConceptMatcher, matcher, strength
 
 HOUR, WEEKDAY = "hour", "weekday"
 MISSING = "(missing)"
@@ -100,6 +101,39 @@ class TextTable:
 
 
 @dataclass(frozen=True)
+class ConceptTable:
+    """Weights of the concepts of a list in one text field.
+
+    Parameters
+    ----------
+    column : str
+        Field of the call; one of the scorer's texts.
+    source : str
+        The list, as YAML.
+    weights : ndarray of shape (n_columns, 2)
+        Log-odds per unit of `concepts.strength`, in the order of the matcher's columns.
+    """
+
+    column: str
+    source: str
+    weights: NDArray[np.float64]
+
+    @cached_property
+    def matcher(self) -> ConceptMatcher:
+        """What finds the concepts."""
+        return matcher(self.source)
+
+    @cached_property
+    def lookup(self) -> dict[tuple[str, str], Pair]:
+        """(concept, kind) → the weights."""
+        rows = self.weights.tolist()
+        return {
+            column: (row[0], row[1])
+            for column, row in zip(self.matcher.columns, rows, strict=True)
+        }
+
+
+@dataclass(frozen=True)
 class CategoryTable:
     """Weights of the values of one field.
 
@@ -130,12 +164,23 @@ class TermHit(NamedTuple):
 
 
 class TextEvidence(NamedTuple):
-    """What one text field contributed."""
+    """What one text field contributed: its terms' and its concepts' hits alike."""
 
     column: str
     tokens: list[Token]
     hits: list[TermHit]
     known_words: int
+
+
+class ConceptEvidence(NamedTuple):
+    """A concept found in a text: which, how it was spoken of, where, its share of the log-odds."""
+
+    column: str
+    concept: str
+    polarity: str
+    first: int
+    last: int
+    shares: Pair
 
 
 class CategoryEvidence(NamedTuple):
@@ -153,6 +198,7 @@ class Scored(NamedTuple):
     log_odds: Pair
     texts: list[TextEvidence]
     categories: list[CategoryEvidence]
+    concepts: list[ConceptEvidence]
 
     @property
     def prediction(self) -> Prediction:
@@ -177,12 +223,14 @@ class Scorer:
         Log-odds of a call of which nothing is said in any table.
     texts : tuple of TextTable
     categories : tuple of CategoryTable
+    concepts : ConceptTable, optional
     """
 
     timezone: str
     bias: Pair
     texts: tuple[TextTable, ...]
     categories: tuple[CategoryTable, ...]
+    concepts: ConceptTable | None = None
 
     @cached_property
     def _zone(self) -> ZoneInfo:
@@ -204,6 +252,10 @@ class Scorer:
             if table.column not in TEXTS or table.longest < 1:
                 raise ValueError("a text table is for no text of a call")
             _ = table.lookup
+        if self.concepts is not None:
+            if self.concepts.column not in {table.column for table in self.texts}:
+                raise ValueError("a concept table is for no text of the model")
+            _ = self.concepts.lookup
         if not {category.field for category in self.categories} <= FIELDS:
             raise ValueError("a category table is for no field of a call")
 
@@ -222,9 +274,14 @@ class Scorer:
         """
         crisis, risk = self.bias
         texts = []
+        concepts: list[ConceptEvidence] = []
         for table in self.texts:
-            evidence = _score_text(table, getattr(call, table.column) or "")
+            text = getattr(call, table.column) or ""
+            evidence = _score_text(table, text)
             texts.append(evidence)
+            if self.concepts is not None and self.concepts.column == table.column:
+                concepts = _score_concepts(self.concepts, text, evidence.tokens)
+                evidence.hits.extend(TermHit(c.first, c.last, c.shares) for c in concepts)
             for _, _, share in evidence.hits:
                 crisis += share[0]
                 risk += share[1]
@@ -235,7 +292,7 @@ class Scorer:
             categories.append(CategoryEvidence(category.field, value, weights, category.mean))
             crisis += weights[0]
             risk += weights[1]
-        return Scored((crisis, risk), texts, categories)
+        return Scored((crisis, risk), texts, categories, concepts)
 
     def _value(self, call: Call, field: str) -> str:
         if field == HOUR:
@@ -271,6 +328,27 @@ def _score_text(table: TextTable, text: str) -> TextEvidence:
         for first, last in places
     ]
     return TextEvidence(table.column, tokens, hits, known)
+
+
+def _score_concepts(
+    table: ConceptTable, text: str, tokens: Sequence[Token]
+) -> list[ConceptEvidence]:
+    """Find the concepts; every occurrence has an equal share of what its column counts."""
+    hits = table.matcher.find(text, tokens)
+    if not hits:
+        return []
+    counts: dict[tuple[str, str], int] = {}
+    for hit in hits:
+        column = hit.concept, KINDS[hit.polarity]
+        counts[column] = counts.get(column, 0) + 1
+    found = []
+    for concept, polarity, first, last in hits:
+        column = concept, KINDS[polarity]
+        crisis, risk = table.lookup[column]
+        value = strength(counts[column]) / counts[column]
+        shares = (value * crisis, value * risk)
+        found.append(ConceptEvidence(table.column, concept, polarity, first, last, shares))
+    return found
 
 
 assert Prediction._fields == TARGETS
