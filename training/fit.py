@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -140,7 +141,9 @@ def forgetful(calls: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
     """
     if not config.forget:
         return calls
-    forgotten = np.random.default_rng(config.seed).random(len(calls)) < config.forget
+    # By the call's number, not its row: no other call has a say in it.
+    keys = (f"{config.seed}/{call_id}".encode() for call_id in calls["call_id"])
+    forgotten = np.array([crc32(key) / 2**32 < config.forget for key in keys], dtype=bool)
     names = [name for name in config.features.categories if name in calls.columns]
     names += [text.column for text in config.features.texts if text.column != "narrative"]
     calls = calls.copy()

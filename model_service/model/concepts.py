@@ -44,6 +44,7 @@ def strength(count: int) -> float:
     """
     return float(2.0 - 2.0 * 0.5**count)
 
+
 MAX_WORDS = 16
 """Words that one phrase may span."""
 
@@ -180,7 +181,7 @@ def _choice(
         elif piece == "(":
             following, at = _choice(pieces, at, sets)
             if at == len(pieces):
-                return [], -1
+                raise ConceptError("concepts: a bracket is not closed in a phrase")
             at += 1
         else:
             following = [(piece,)]
@@ -236,7 +237,7 @@ class _State:
 class _Automaton:
     """All sequences at once: `find` yields (group, first, last) of every occurrence.
 
-    Of two occurrences of a group that end at the same word, the shorter one is given.
+    Of two occurrences of a group that end at the same word, the longer one is given.
     """
 
     def __init__(self, groups: Sequence[Iterable[tuple[str, ...]]], sets: Mapping[str, Phrases]):
@@ -280,12 +281,11 @@ class _Automaton:
     def _state(self, nodes: frozenset[int]) -> _State:
         known = self._states.get(nodes)
         if known is None:
-            shortest: dict[int, int] = {}
+            longest: dict[int, int] = {}
             for place in nodes:
                 for group in self._nodes[place].out:
-                    depth = self._depths[place]
-                    shortest[group] = min(depth, shortest.get(group, depth))
-            found = tuple(sorted(shortest.items()))
+                    longest[group] = max(self._depths[place], longest.get(group, 0))
+            found = tuple(sorted(longest.items()))
             known = self._states[nodes] = _State(nodes, found, {})
         return known
 
@@ -336,6 +336,9 @@ class _Automaton:
 # --- reading a text -------------------------------------------------------------------------------
 
 _HARD = re.compile(r"[.?!;\n]|\s[/|-]\s")
+_LOOK_BACK = 24
+"""Words before a phrase in which cues are looked for; bounds the time that a phrase costs."""
+
 _YES_NO_REACH = 3
 """Words within which an answer must begin to be one where a text has no punctuation."""
 
@@ -418,83 +421,99 @@ class ConceptMatcher:
         if not raw:
             return []
         hits = _without_overlaps(raw)
-        sentences, clauses, asks = _sentences(text, tokens)
-        covered = {word for _, first, last in hits for word in range(first, last)}
-        free = [cue for cue in cues if not covered.issuperset(range(cue.first, cue.last))]
+        scene = _Scene(text, tokens, hits, cues)
         found: list[ConceptHit] = []
         for group, first, last in hits:
             if group >= n:
                 found.append(ConceptHit(self.names[group - n], "denied", first, last))
-            else:
-                polarity = "said"
-                if self._scoped[group]:
-                    polarity = self._polarity(first, last, free, covered, sentences, clauses, asks)
-                found.append(ConceptHit(self.names[group], polarity, first, last))
+                continue
+            polarity = self._polarity(first, last, scene) if self._scoped[group] else "said"
+            found.append(ConceptHit(self.names[group], polarity, first, last))
         return found
 
-    def _polarity(
-        self,
-        first: int,
-        last: int,
-        cues: Sequence[_Cue],
-        covered: set[int],
-        sentences: Sequence[int],
-        clauses: Sequence[int],
-        asks: Mapping[int, bool],
-    ) -> str:
-        sentence = sentences[first]
-        before = [c for c in cues if c.last <= first and sentences[c.first] == sentence]
-        barrier = max((c.last for c in before if c.kind == "break"), default=0)
-
-        def near(kind: str, *, past_barrier: bool = False) -> bool:
-            for cue in before:
-                if cue.kind != kind or (cue.first < barrier and not past_barrier):
-                    continue
-                between = sum(word not in covered for word in range(cue.last, first))
-                if kind == "before denied" and clauses[cue.last - 1] != clauses[first]:
-                    continue  # "no weapons, calm": a bare "no" ends with its clause
-                if between <= self._reach[kind.removeprefix("before ")]:
-                    return True
-            return False
-
-        if asks.get(sentence) is not False and near("asked", past_barrier=True):
-            answer = self._answer(last, cues, sentences)
+    def _polarity(self, first: int, last: int, scene: _Scene) -> str:
+        near = scene.before(first, self._reach)
+        if "asked" in near and scene.asks.get(scene.sentences[first]) is not False:
+            answer = scene.answer(last)
             if answer is not None:
                 return answer
-            if asks.get(sentence):
+            if scene.asks.get(scene.sentences[first]):
                 return "asked"
-        if near("before denied") or near("before denied_list"):
+        after = scene.after(last)
+        if near & {"before denied", "before denied_list"} or "after denied" in after:
             return "denied"
-        following = [
-            c
-            for c in cues
-            if c.first == last and clauses[c.first] == clauses[last - 1] and c.last not in covered
-        ]
-        if any(c.kind == "after denied" for c in following):
-            return "denied"
-        if near("before past") or any(c.kind == "after past" for c in following):
+        if "before past" in near or "after past" in after:
             return "past"
-        if near("before supposed"):
-            return "supposed"
-        return "said"
+        return "supposed" if "before supposed" in near else "said"
 
-    def _answer(self, last: int, cues: Sequence[_Cue], sentences: Sequence[int]) -> str | None:
-        """Read the answer to a question that ends at or after word `last`."""
-        if last >= len(sentences):
-            return None
-        here = sentences[last - 1]
-        start = last
-        while start < len(sentences) and sentences[start] == here:
-            start += 1
+
+class _Scene:
+    """The cues of one text around its hits, looked up by place."""
+
+    def __init__(
+        self,
+        text: str,
+        tokens: Sequence[Token],
+        hits: Sequence[tuple[int, int, int]],
+        cues: Sequence[_Cue],
+    ) -> None:
+        self.sentences, self.clauses, self.asks = _sentences(text, tokens)
+        self._covered = {word for _, first, last in hits for word in range(first, last)}
+        self._ends = {number: last for last, number in enumerate(self.sentences, 1)}
+        self._by_last: dict[int, list[_Cue]] = {}
+        self._by_first: dict[int, list[_Cue]] = {}
+        for cue in cues:
+            # "don't" in "don't want to live" denies nothing.
+            if not self._covered.issuperset(range(cue.first, cue.last)):
+                self._by_last.setdefault(cue.last, []).append(cue)
+                self._by_first.setdefault(cue.first, []).append(cue)
+
+    def before(self, first: int, reach: Mapping[str, int]) -> set[str]:
+        """Name the cues that reach the word `first` from before it."""
+        found: set[str] = set()
+        between = 0
+        broken = False
+        for end in range(first, max(0, first - _LOOK_BACK), -1):
+            if self.sentences[end - 1] != self.sentences[first]:
+                break
+            for cue in self._by_last.get(end, ()):
+                if self.sentences[cue.first] != self.sentences[first]:
+                    continue
+                if cue.kind == "asked":
+                    if between <= reach["asked"]:
+                        found.add("asked")
+                elif cue.kind.startswith("before ") and not broken:
+                    kind = cue.kind.removeprefix("before ")
+                    # "no weapons, calm": a bare "no" ends with its clause.
+                    same = kind != "denied" or self.clauses[end - 1] == self.clauses[first]
+                    # "weapons denied, off meds": it denies what stands before it.
+                    taken = kind == "denied_list" and cue.first - 1 in self._covered
+                    if same and not taken and between <= reach[kind]:
+                        found.add(cue.kind)
+            broken = broken or any(c.kind == "break" for c in self._by_last.get(end, ()))
+            between += end - 1 not in self._covered
+        return found
+
+    def after(self, last: int) -> set[str]:
+        """Name the cues that follow at once upon the word before `last`."""
+        return {
+            cue.kind
+            for cue in self._by_first.get(last, ())
+            if cue.kind.startswith("after ")
+            and self.clauses[last] == self.clauses[last - 1]
+            and cue.last not in self._covered
+        }
+
+    def answer(self, last: int) -> str | None:
+        """Read the answer to a question that was asked in the words before `last`."""
+        start = self._ends[self.sentences[last - 1]]
         for begin, reach in ((start, 1), (last, _YES_NO_REACH)):
-            found = [
-                c
-                for c in cues
-                if c.kind in ("yes", "no") and begin <= c.first < begin + reach
-            ]
-            if found:
-                first = min(found, key=lambda c: (c.first, c.kind != "no", -c.last))
-                return "said" if first.kind == "yes" else "denied"
+            for first in range(begin, begin + reach):
+                kinds = {cue.kind for cue in self._by_first.get(first, ())}
+                if "no" in kinds:
+                    return "denied"
+                if "yes" in kinds:
+                    return "said"
         return None
 
 
@@ -512,10 +531,8 @@ def _without_overlaps(raw: Sequence[tuple[int, int, int]]) -> list[tuple[int, in
     return hits
 
 
-def _sentences(
-    text: str, tokens: Sequence[Token]
-) -> tuple[list[int], list[int], dict[int, bool]]:
-    """Number sentences and clauses; tell for each sentence whether it ends as a question.
+def _sentences(text: str, tokens: Sequence[Token]) -> tuple[list[int], list[int], dict[int, bool]]:
+    """Give sentences and clauses numbers; tell which sentences end as a question.
 
     A text without any question mark says nothing of its questions.
     """
@@ -562,7 +579,7 @@ def parse_concepts(text: str) -> ConceptList:
 
 
 def concepts_text() -> str:
-    """The list that the project ships, as text."""
+    """Read the list that the project ships, as text."""
     return (resources.files("model_service.model") / "concepts.yaml").read_text(encoding="utf-8")
 
 

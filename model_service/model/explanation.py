@@ -75,9 +75,10 @@ def baseline(scorer: Scorer) -> Pair:
 def explain(scorer: Scorer, scored: Scored) -> Explanation:
     """Put what a score was made of into words and fields.
 
-    A term or concept of several words gives each of them an equal share. Words that the model does not know
-    are not listed: they contribute nothing. The words of a text come in order and do not overlap;
-    where one character stands for several words, such as a fraction, they are listed as one.
+    A term or concept of several words gives each of them an equal share. Words that the model
+    does not know are not listed: they contribute nothing. The words of a text come in order and
+    do not overlap; where one character stands for several words, such as a fraction, they are
+    listed as one.
 
     Parameters
     ----------

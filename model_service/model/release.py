@@ -2,7 +2,7 @@
 
     model.json       bias, categories, which texts
     terms.json       the terms of each text
-    concepts.yaml    the list of concepts, to the letter; empty where there are none
+    concepts.yaml    the list of concepts, to the letter
     weights.npz      idf and weights of the terms, arrays of float64
     thresholds.json  what separates the bands, with the evidence for it
     plan.yaml        the response plan, to the letter
@@ -113,6 +113,7 @@ def scorer_files(scorer: Scorer) -> dict[str, bytes]:
             for c in scorer.categories
         ],
     }
+    source = "# none\n" if scorer.concepts is None else scorer.concepts.source
     arrays = {}
     for table in scorer.texts:
         arrays[f"{table.column}.idf"] = table.idf
@@ -124,7 +125,7 @@ def scorer_files(scorer: Scorer) -> dict[str, bytes]:
     return {
         "model.json": canonical(model),
         "terms.json": canonical({table.column: list(table.terms) for table in scorer.texts}),
-        "concepts.yaml": b"" if scorer.concepts is None else scorer.concepts.source.encode(),
+        "concepts.yaml": source.encode(),
         "weights.npz": packed.getvalue(),
     }
 

@@ -1,8 +1,9 @@
 """The compiled model: plain tables of weights, exact and fast, free of scikit-learn.
 
 In log-odds a fitted head is linear: the bias, plus a weight for every term of the texts (TF-IDF
-scaled to unit length), plus a weight for every concept, plus a weight for every category. `compile.py` folds idf, scale, coefficient
-and calibration into these tables. One call costs a walk over its words.
+scaled to unit length), plus a weight for every concept, plus a weight for every category.
+`compile.py` folds idf, scale, coefficient and calibration into these tables. One call costs a walk
+over its words.
 """
 
 from __future__ import annotations
@@ -128,8 +129,7 @@ class ConceptTable:
         """(concept, kind) → the weights."""
         rows = self.weights.tolist()
         return {
-            column: (row[0], row[1])
-            for column, row in zip(self.matcher.columns, rows, strict=True)
+            column: (row[0], row[1]) for column, row in zip(self.matcher.columns, rows, strict=True)
         }
 
 

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from data.call import TARGETS, Call
 from data.frame import to_frame
 from model_service.model.classifier import CallClassifier, TooFewLabels, as_labels, labelled
-from model_service.model.features import FeatureSettings
+from model_service.model.features import FeatureSettings, concept_prior
 
 SETTINGS = FeatureSettings.model_validate(
     {
@@ -169,3 +169,42 @@ def test_it_says_whether_it_is_fitted() -> None:
     with pytest.raises(NotFittedError):
         check_is_fitted(CallClassifier(SETTINGS, C=BOTH))
     check_is_fitted(fitted())
+
+
+def concept_settings(prior_calls: float) -> FeatureSettings:
+    return FeatureSettings.model_validate(
+        {**SETTINGS.model_dump(), "concepts": {"prior_calls": prior_calls}}
+    )
+
+
+def test_a_concept_that_no_training_call_holds_counts_as_its_list_judges() -> None:
+    X, y = calls_and_labels()
+    said = X.head(2).assign(narrative=["he wants to kill himself", "he has a gun"])
+    learned = CallClassifier(concept_settings(0), C=BOTH).fit(X, y)
+    judged = CallClassifier(concept_settings(100), C=BOTH).fit(X, y)
+    before, after = learned.scores(said), judged.scores(said)
+    assert before[0] == pytest.approx(before[1], abs=0.5)
+    assert after[0, 0] > after[1, 0] + 1  # a crisis rather than a gun
+    assert after[1, 1] > after[0, 1] + 1  # a risk rather than suicidal words
+
+
+def test_a_prior_of_two_calls_is_two_calls_more() -> None:
+    X, y = calls_and_labels()
+    model = CallClassifier(concept_settings(2), C=BOTH, tol=1e-9).fit(X, y)
+    prior = concept_prior(model.features_, model.settings)
+    assert prior is not None
+    matrix = model.features_.transform(X)
+    share = prior.share[:, 0]
+    head = model.heads_["mental_health_crisis"]
+
+    def loss(head_weights: np.ndarray[Any, Any]) -> float:
+        *w, b = head_weights
+        s, p = matrix @ w + b, prior.matrix @ w + b
+        own = np.logaddexp(0, -s * (2 * y[:, 0] - 1)).sum()
+        judged = 2 * (share * np.logaddexp(0, -p) + (1 - share) * np.logaddexp(0, p)).sum()
+        return float(own + judged + 0.5 * np.dot(w, w))
+
+    found = np.r_[head.coef_[0], head.intercept_]
+    best = loss(found)
+    rng = np.random.default_rng(0)
+    assert all(loss(found + 1e-3 * rng.normal(size=len(found))) > best for _ in range(20))

@@ -125,3 +125,17 @@ def test_the_baseline_is_the_same_for_every_call() -> None:
     scorer = make_scorer()
     assert explained(call(narrative="knife"), scorer).baseline == baseline(scorer)
     assert explained(call(call_source="911"), scorer).baseline == baseline(scorer)
+
+
+def test_concepts_are_named_in_place_and_their_words_hold_their_share(
+    synthetic: tuple[Dataset, Trained],
+) -> None:
+    scorer = synthetic[1].release.scorer
+    narrative = "He HEARS VOICES. Any weapons? No."
+    explanation = explain(scorer, scorer.score(call(narrative=narrative)))
+    named = {
+        (c.concept, c.polarity, narrative[c.start : c.end].lower()) for c in explanation.concepts
+    }
+    assert ("voices", "said", "hears voices") in named
+    assert ("weapon", "denied", "weapons") in named
+    check(call(narrative=narrative), scorer)

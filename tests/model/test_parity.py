@@ -32,6 +32,7 @@ pieces = st.sampled_from(
         *("voices", "suicidal", "KNIFE", "gun", "café", "cafe\u0301", "überdrüssig", "noise"),
         *("car", "alarm", "unit", "617-555-0123", "5150", "kn\u200bife", "ﬁghting", "½", "刀"),
         *("zzyzx", "don’t", "'quoted'", "_", "\n", "\u202e", "🙂", "ǅungla", "İstanbul", "ß"),
+        *("no", "denies", "any", "?", ".", ",", "hears voices", "has a gun", "used to", "yes"),
     ]
 )
 narratives = st.one_of(

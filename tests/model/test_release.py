@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from data.call import TARGETS
 from model_service.model import release as module
+from model_service.model.concepts import concepts_text, matcher
 from model_service.model.release import (
     FILES,
     MANIFEST,
@@ -32,6 +33,7 @@ from model_service.model.release import (
     load_release,
     write_release,
 )
+from model_service.model.scorer import ConceptTable, Scorer
 from tests.builders import KEY, PUBLIC_KEY, make_scorer, release_files
 
 OTHER = Ed25519PrivateKey.from_private_bytes(b"a key that nobody trusts at all.")
@@ -92,6 +94,30 @@ def test_a_release_without_texts_or_categories(tmp_path: Path) -> None:
     bare = replace(make_scorer(), texts=(), categories=())
     folder = write_release(tmp_path, release_files(bare), KEY)
     assert load(folder).scorer == bare
+
+
+def with_concepts(source: str | None = None) -> Scorer:
+    from dataclasses import replace
+
+    source = source or concepts_text()
+    columns = len(matcher(source).columns)
+    weights = np.arange(2.0 * columns).reshape(columns, 2)
+    return replace(make_scorer(), concepts=ConceptTable("narrative", source, weights))
+
+
+def test_concepts_come_back_as_they_were(tmp_path: Path) -> None:
+    made = with_concepts()
+    loaded = load(write_release(tmp_path, release_files(made), KEY)).scorer
+    assert loaded.concepts is not None
+    assert made.concepts is not None
+    assert loaded.concepts.source == made.concepts.source
+    np.testing.assert_array_equal(loaded.concepts.weights, made.concepts.weights)
+
+
+@pytest.mark.parametrize("source", [b"", b"[", b"concepts: {}", b"\xff"])
+def test_a_list_of_concepts_that_does_not_fit_is_refused(tmp_path: Path, source: bytes) -> None:
+    files = {**release_files(with_concepts()), "concepts.yaml": source}
+    refused(write_release(tmp_path, files, KEY))
 
 
 def test_the_same_release_is_the_same_bytes_in_another_process(tmp_path: Path) -> None:
@@ -214,6 +240,7 @@ def test_a_file_of_another_release_is_refused(folder: Path, name: str, tmp_path:
     )
     files = release_files(other, card="# Another\n")
     files["plan.yaml"] += b"# changed\n"
+    files["concepts.yaml"] += b"# changed\n"
     files["metrics.json"] = b'{"auroc":1}'
     files["thresholds.json"] = canonical(dict.fromkeys(TARGETS, {"low": 0.1, "high": 0.2}))
     another = write_release(tmp_path / "other", files, KEY)
@@ -333,7 +360,7 @@ def manifest_of(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda d: d.update(format=2), "has format 2; this version reads format 1"),
+        (lambda d: d.update(format=3), "has format 3; this version reads format 2"),
         (lambda d: d.pop("format"), "is damaged"),
         (lambda d: d.pop("files"), "is damaged"),
         (lambda d: d["files"].pop("card.md"), "is damaged"),
@@ -420,7 +447,7 @@ def model(**changes: Any) -> bytes:
     [
         {"model_json": b"{}"},
         {"model_json": b"[" * 100_000},
-        {"model_json": model(format=2)},
+        {"model_json": model(format=3)},
         {"model_json": model(targets=["safety_risk", "mental_health_crisis"])},
         {"model_json": model(timezone="Nowhere/Land")},
         {"model_json": model(timezone=None)},

@@ -17,7 +17,7 @@ from model_service.model.compile import compile_scorer
 from model_service.model.plan import load_plan
 from model_service.model.release import scorer_files
 from tests.invented import invented_config, invented_dataset
-from training.fit import Fitted, fit, split
+from training.fit import Fitted, fit, forgetful, split
 from training.pipeline import Trained
 
 PLAN = load_plan("boston")[0]
@@ -298,3 +298,17 @@ def test_a_scale_found_by_the_search_is_that_of_a_pipeline_fitted_with_it() -> N
         expected = average_precision_score(truth[known], scores[known, column])
         # A candidate is solved less exactly: two calls of nearly one score may change places.
         assert tried["average_precision"][target] == pytest.approx(expected, abs=0.02)
+
+
+def test_a_share_of_the_calls_is_learned_without_metadata() -> None:
+    dataset = invented_dataset()
+    config = invented_config().model_copy(update={"forget": 0.5})
+    learned = forgetful(dataset.calls, config)
+    bare = learned["call_source"].isna() & learned["priority"].isna() & learned["call_type"].isna()
+    assert 0.4 < bare.mean() < 0.65
+    pd.testing.assert_series_equal(learned["narrative"], dataset.calls["narrative"])
+    pd.testing.assert_series_equal(learned["received_at"], dataset.calls["received_at"])
+    pd.testing.assert_frame_equal(learned.dtypes.to_frame(), dataset.calls.dtypes.to_frame())
+    some = dataset.calls.iloc[::3]
+    pd.testing.assert_frame_equal(forgetful(some, config), learned.iloc[::3])
+    assert forgetful(dataset.calls, invented_config()) is dataset.calls

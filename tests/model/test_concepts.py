@@ -1,0 +1,240 @@
+"""Concepts: what is found, how it was spoken of, and that no text can make it slow."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.text import tokenize
+from model_service.model import concepts as module
+from model_service.model.concepts import (
+    KINDS,
+    POLARITIES,
+    ConceptError,
+    ConceptMatcher,
+    concepts_text,
+    matcher,
+    parse_concepts,
+    strength,
+)
+
+HEAD = """
+version: 1
+sets:
+  gun: [gun, pistol]
+scopes:
+  reach: {denied: 3, denied_list: 5, asked: 5, past: 4, supposed: 3}
+  before: {denied: ["no", not], denied_list: [denies], past: [used to], supposed: [if]}
+  after: {denied: [neg], past: [years ago]}
+  breaks: [but]
+  questions: [any, does (he|she)]
+  "yes": ["yes"]
+  "no": ["no"]
+concepts:
+"""
+
+
+def made(*phrases: str, name: str = "thing") -> ConceptMatcher:
+    lines = "".join(f"      - {phrase!r}\n" for phrase in phrases)
+    text = (
+        f"{HEAD}  {name}:\n    about: a test\n    given: {{crisis: 0.5, risk: 0.5}}\n"
+        f"    phrases:\n{lines}"
+    )
+    return ConceptMatcher(parse_concepts(text))
+
+
+def found(text: str, using: ConceptMatcher | None = None) -> set[tuple[str, str]]:
+    using = using or matcher(concepts_text())
+    return {(hit.concept, hit.polarity) for hit in using.find(text, tokenize(text))}
+
+
+def spans(text: str, using: ConceptMatcher) -> list[str]:
+    tokens = tokenize(text)
+    return [
+        text[tokens[hit.first].start : tokens[hit.last - 1].end] for hit in using.find(text, tokens)
+    ]
+
+
+# The language of the phrases
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text", "expected"),
+    [
+        ("big knife", "a BIG knife, a big, knife", ["BIG knife", "big, knife"]),
+        ("(big|long) knife", "long knife", ["long knife"]),
+        ("(very|) big", "very big and big", ["very big", "big"]),
+        ("stab*", "stabbed and stabbing", ["stabbed", "stabbing"]),
+        ("has <gun>", "has pistol", ["has pistol"]),
+        ("has ~2 <gun>", "has an old gun", ["has an old gun"]),
+        ("has ~2 <gun>", "has a very old gun", []),
+        ("(on|in (his|her)) hand", "in her hand", ["in her hand"]),
+        ("dont want", "don’t want", ["don’t want"]),
+        ("knife", "kn\u200bife", ["kn\u200bife"]),
+    ],
+)
+def test_a_phrase_is_found_in_place(phrase: str, text: str, expected: list[str]) -> None:
+    assert spans(text, made(phrase)) == expected
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    ["(a|b", "a)b", "<nothing> a", "~2 a", "a ~2", "|", "two-words", "Apt 4", "(" * 40, "a ~", "*"],
+)
+def test_a_phrase_that_can_not_be_read_is_refused(phrase: str) -> None:
+    with pytest.raises(ConceptError, match="concepts"):
+        made(phrase)
+
+
+def test_a_phrase_that_stands_for_too_many_is_refused() -> None:
+    with pytest.raises(ConceptError, match="split it"):
+        made("(a b|c d) (a b|c d) (a b|c d) (a b|c d) (a b|c d) ~5 ~5 e")
+
+
+@pytest.mark.parametrize("text", ["[", "version: 1", HEAD, "concepts: {a: 1}"])
+def test_a_list_that_can_not_be_read_is_refused(text: str) -> None:
+    with pytest.raises(ConceptError):
+        parse_concepts(text)
+
+
+# How it was spoken of
+
+
+@pytest.mark.parametrize(
+    ("text", "polarity"),
+    [
+        ("he has a gun", "said"),
+        ("no gun", "denied"),
+        ("no. gun", "said"),
+        ("not sure but he has a gun", "said"),
+        ("gun neg", "denied"),
+        ("denies drugs, alcohol, gun", "denied"),
+        ("no shirt, gun", "said"),
+        ("any gun? no", "denied"),
+        ("any gun? yes", "said"),
+        ("any gun? he is on the porch", "asked"),
+        ("does he have a gun no he is calm", "denied"),
+        ("he used to own a gun", "past"),
+        ("he had a gun years ago", "past"),
+        ("if he had a gun", "supposed"),
+    ],
+)
+def test_polarity(text: str, polarity: str) -> None:
+    assert found(text, made("<gun>")) == {("thing", polarity)}
+
+
+def test_a_denial_within_a_phrase_is_not_a_denial_of_it() -> None:
+    using = made("dont want to live", "not breathing")
+    assert found("I don't want to live", using) == {("thing", "said")}
+    assert found("he is not breathing", using) == {("thing", "said")}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("she says she wants to kill herself", ("kill_self", "said")),
+        ("SUBJ IS 5150, REQ AMB", ("trade_words", "said")),
+        ("subj 5150'd last shift", ("trade_words", "said")),
+        ("EDP ON PLATFORM", ("trade_words", "said")),
+        ("poss section 12, family on scene", ("trade_words", "said")),
+        ("denies SI/HI", ("suicidal", "denied")),
+        ("is he suicidal? no, he's fine", ("suicidal", "denied")),
+        ("I don't want to be here anymore", ("wants_to_die", "said")),
+        ("he hears voices", ("voices", "said")),
+        ("he is off his meds", ("off_meds", "said")),
+        ("neg wpns", ("weapon", "denied")),
+        ("he's got a knife", ("knife_in_hand", "said")),
+        ("this traffic makes me want to die", ("not_real", "said")),
+        ("he wants the cops to shoot him", ("by_cop", "said")),
+        ("she took a whole bottle of pills", ("took_pills", "said")),
+        ("he threatened to kill his mother", ("threat_kill", "said")),
+        ("he is on the wrong side of the railing", ("jump", "said")),
+    ],
+)
+def test_the_shipped_list(text: str, expected: tuple[str, str]) -> None:
+    assert expected in found(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hello",
+        "my bike was taken from the rack",
+        "how long until the officer is here",
+        "½ 刀 🙂",
+    ],
+)
+def test_plain_texts_say_no_crisis(text: str) -> None:
+    listed = parse_concepts(concepts_text()).concepts
+    assert not {name for name, _ in found(text) if listed[name].given.crisis > 0.3}
+
+
+def test_case_accents_and_apostrophes_do_not_matter() -> None:
+    plain = "he's hearing voices and does not want to live"
+    for other in (plain.upper(), plain.replace("'", "’"), plain.replace("e", "e\u0301")):
+        assert found(other) == found(plain)
+
+
+def test_every_concept_of_the_shipped_list_is_found_in_its_own_words() -> None:
+    listed = parse_concepts(concepts_text())
+    using = matcher(concepts_text())
+    for name, concept in listed.concepts.items():
+        for phrase in concept.phrases:
+            first = module._sequences(phrase, listed.sets)[0]
+            words = [
+                "something"
+                if label == module._ANY
+                else module._words(label, listed.sets)[0].replace("*", "")
+                for label in first
+            ]
+            assert name in {concept for concept, _ in found(" ".join(words), using)}, phrase
+
+
+# What it costs
+
+
+@given(st.lists(st.sampled_from(["no", "gun", "he", "has", "a", "?", ".", "x", ","]), max_size=60))
+def test_hits_lie_within_the_text_and_do_not_overlap(pieces: list[str]) -> None:
+    text = " ".join(pieces)
+    tokens = tokenize(text)
+    hits = matcher(concepts_text()).find(text, tokens)
+    ends: dict[str, int] = {}
+    for concept, polarity, first, last in hits:
+        assert 0 <= first < last <= len(tokens)
+        assert polarity in POLARITIES
+        assert polarity in KINDS
+        assert first >= ends.get(concept, 0)
+        ends[concept] = last
+
+
+def test_the_longest_text_is_read_in_good_time() -> None:
+    using = matcher(concepts_text())
+    for piece in ("no gun ", "any weapons ", "has a has a ", "i want to ", "kill "):
+        text = (piece * 20_000)[:20_000]
+        tokens = tokenize(text)
+        using.find(text, tokens)
+        begun = time.process_time()
+        using.find(text, tokens)
+        assert time.process_time() - begun < 1.0, piece
+
+
+def test_states_are_forgotten_without_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    using = ConceptMatcher(parse_concepts(concepts_text()))
+    texts = ["he has a big old gun", "denies SI", "i want to end it all", "no knife was seen"]
+    before = [found(text, using) for text in texts]
+    monkeypatch.setattr(module, "MAX_STATES", 5)
+    assert [found(text, using) for text in texts] == before
+
+
+def test_strength_saturates() -> None:
+    assert [strength(n) for n in (1, 2, 3)] == [1.0, 1.5, 1.75]
+    assert strength(10_000) <= 2.0
+
+
+def test_the_list_is_part_of_the_package() -> None:
+    assert (Path(module.__file__).parent / "concepts.yaml").is_file()
