@@ -53,7 +53,8 @@ def model_card(
         "## Evaluation data",
         f"{test['calls']:,} revisions of calls, {test['received_at'][0][:10]} to "
         f"{test['received_at'][1][:10]}, later than every call that was learned from; none shares "
-        "an incident, a scenario family or a repeated narrative with one. They took part in no choice.",
+        "an incident, a scenario family or a repeated narrative with one. They took part in no "
+        "choice.",
         "## Metrics",
         "95% intervals are percentiles of 1,000 bootstrap draws of whole clusters "
         f"({test['clusters']:,} clusters: scenario families where there are any, else incidents). "
