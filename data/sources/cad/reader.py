@@ -18,8 +18,8 @@ from data import frame, labels
 from data.call import Call, Outcome
 from data.dataset import GROUP_DTYPES, OUTCOME_DTYPES, REJECTED_DTYPES, Dataset
 from data.errors import InputError
+from data.labelling import label
 from data.sources.cad import convert, table
-from data.sources.cad.labelling import label
 from data.sources.cad.mapping import MappingError, MappingFile, lacking
 from data.sources.cad.rules import Mapping
 from data.sources.cad.table import Row

@@ -6,37 +6,14 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
-from data.call import Answer, CallerRole, CallSource, Question, Target
-from data.labels import SOURCES
-
-
-def _duration(value: Any) -> timedelta:
-    match = re.fullmatch(r"(\d{1,6}) (minute|hour|day|week)s?", str(value).strip())
-    if not match:
-        raise ValueError("a duration reads like '90 minutes', '1 day' or '2 weeks'")
-    return timedelta(**{match[2] + "s": int(match[1])})
-
-
-def _flat(value: Any) -> Any:
-    """Flatten lists of lists, so that a YAML anchor can be used again inside a longer list."""
-    if not isinstance(value, list):
-        return value
-    return [leaf for item in value for leaf in (_flat(item) if isinstance(item, list) else [item])]
+from data.call import Answer, CallerRole, CallSource, Question
+from data.labelling import Duration, LabelRule, Part, Values
 
 
 def _zone(name: str) -> str:
@@ -54,30 +31,6 @@ def _codec(name: str) -> str:
         return codecs.lookup(name).name
     except LookupError:
         raise ValueError("not an encoding that Python knows, such as utf-8 or cp1252") from None
-
-
-def _regex(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error:
-        raise ValueError("not a regular expression") from None
-    return pattern
-
-
-def _source(name: str) -> str:
-    if name not in SOURCES:
-        raise ValueError(f"a label's source is one of {', '.join(SOURCES)}")
-    return name
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Values = Annotated[list[str], BeforeValidator(_flat)]
-
-
-class Part(BaseModel):
-    """A part of a mapping: frozen, and no key that is not known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ColumnRule(Part):
@@ -190,35 +143,6 @@ class GroupRules(Part):
     """What belongs together and must not be split."""
 
     incident_id: TextRule
-
-
-class Pattern(Part):
-    """A regular expression that is searched for in a value."""
-
-    pattern: Annotated[str, AfterValidator(_regex)]
-
-
-Condition = dict[str, Values | Pattern]
-"""Column → values or a pattern; a row fits if any of the columns does."""
-
-
-class LabelRule(Part):
-    """How one target is labelled. `missing` goes before `positive`, that before `negative`.
-
-    A row that fits none of the three has no label: it is missing, not negative.
-    """
-
-    target: Target
-    source: Annotated[str, AfterValidator(_source)]
-    confidence: Annotated[float, Field(ge=0, le=1)]
-    positive: Condition
-    negative: Condition = {}
-    missing: Condition = {}
-    known_after: Duration | None = None
-
-    def read(self) -> tuple[str, ...]:
-        """Name the columns that the rule reads."""
-        return (*self.positive, *self.negative, *self.missing)
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
