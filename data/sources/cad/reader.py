@@ -18,7 +18,7 @@ from data import frame, labels
 from data.call import Call, Outcome
 from data.dataset import GROUP_DTYPES, OUTCOME_DTYPES, REJECTED_DTYPES, Dataset
 from data.errors import InputError
-from data.labelling import label
+from data.labelling import STANDARD, label, outcome_texts
 from data.sources.cad import convert, table
 from data.sources.cad.mapping import MappingError, MappingFile, lacking
 from data.sources.cad.rules import Mapping
@@ -220,7 +220,7 @@ def _take(
         calls[index] = call
         if outcome is not None:
             kept.outcomes.append(outcome.model_dump() | {"revision": call.revision})
-    _keep(calls, raw, rules, received, recorded, kept, text)
+    _keep(calls, raw, rules, received, recorded, learned, kept, text)
 
 
 _FLAG = {"true": True, "false": False}
@@ -266,6 +266,7 @@ def _keep(
     rules: Mapping,
     received: pd.Series,
     recorded: list[Any],
+    learned: dict[str, list[Any]],
     kept: _Kept,
     text: Callable[[str, Any], pd.Series],
 ) -> None:
@@ -285,6 +286,10 @@ def _keep(
     part = raw.loc[index].reset_index(drop=True)
     if rules.labels:
         kept.labels.append(label(rules.labels, part, about))
+    if rules.standard_labels:
+        told = pd.DataFrame({name: [values[i] for i in index] for name, values in learned.items()})
+        texts = outcome_texts(told.reindex(range(len(index))))
+        kept.labels.append(label(STANDARD, texts, about))
     if rules.groups is not None:
         incident = text("incident_id", rules.groups.incident_id)
         group = about[["call_id"]].assign(incident_id=incident.loc[index].reset_index(drop=True))
@@ -293,8 +298,9 @@ def _keep(
 
 def _latest(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Of what several revisions of a call say, keep what the last one does."""
-    ordered = rows.sort_values("revision", kind="stable").drop_duplicates(by, keep="last")
-    return ordered.sort_index().drop(columns="revision").reset_index(drop=True)
+    last = rows["revision"] == rows.groupby(by)["revision"].transform("max")
+    kept = rows[last].drop(columns="revision").drop_duplicates()
+    return kept.reset_index(drop=True)
 
 
 def _finish(

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from data.call import Answer, CallerRole, CallSource, Question
+from data.call import Answer, CallerRole, CallSource, Known, Question
+from data.known import known_at, sounds_later
 from data.labelling import Duration, LabelRule, Part, Values
 
 
@@ -31,6 +32,11 @@ def _codec(name: str) -> str:
         return codecs.lookup(name).name
     except LookupError:
         raise ValueError("not an encoding that Python knows, such as utf-8 or cp1252") from None
+
+
+def _flag(value: Any) -> Any:
+    """Read a flag: every scalar of a mapping comes as text."""
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
 class ColumnRule(Part):
@@ -116,6 +122,17 @@ class CallRules(Part):
     premise_id: TextRule | None = None
     answers: dict[Question, TextRule] = {}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_later(cls, given: Any) -> Any:
+        for name in given if isinstance(given, dict) else ():
+            if name not in cls.model_fields and known_at(str(name)) is Known.AFTER_DISPATCH:
+                raise ValueError(
+                    f"{name} is known only after dispatch: it belongs to outcome or labels, "
+                    "and can't be a field of a call"
+                )
+        return given
+
     def texts(self) -> dict[str, TextRule]:
         """Give the rules of the plain fields: all but `received_at` and `answers`."""
         rules = {name: getattr(self, name) for name in type(self).model_fields}
@@ -164,10 +181,12 @@ class Mapping(Part):
     encoding: Annotated[str, AfterValidator(_codec)] = "utf-8"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     notes: list[str] = []
+    known_at: dict[str, Known] = {}
     call: CallRules
     outcome: OutcomeRules | None = None
     groups: GroupRules | None = None
     labels: list[LabelRule] = []
+    standard_labels: Annotated[bool, BeforeValidator(_flag)] = False
 
     @property
     def before_dispatch(self) -> frozenset[str]:
@@ -205,6 +224,23 @@ class Mapping(Part):
                 f"the column {both[0]} feeds both the call and its outcome or label; "
                 "what is learned after dispatch can't be known before"
             )
+        later = sorted(c for c in self.before_dispatch if self._known(c) is Known.AFTER_DISPATCH)
+        if later:
+            stated = later[0] in self.known_at
+            raise ValueError(
+                f"the column {later[0]} is known only after dispatch, "
+                + (
+                    "as known_at states, and can't feed the call"
+                    if stated
+                    else "or is called so, and can't feed the call; if it is known before, state "
+                    f"`known_at: {{{later[0]}: interview}}`"
+                )
+            )
+        strangers = sorted(set(self.known_at) - self.columns)
+        if strangers:
+            raise ValueError(f"known_at speaks of {strangers[0]}, a column that no rule reads")
+        if self.standard_labels and self.outcome is None:
+            raise ValueError("standard_labels need an outcome to draw labels from")
         if self.labels and self.outcome is None:
             raise ValueError("labels need outcome.recorded_at: a label is as old as its outcome")
         if self.call.narrative is not None and self.call.narrative.cut is not None:
@@ -215,6 +251,11 @@ class Mapping(Part):
             if wrong:
                 raise ValueError(f"{name}: {wrong[0]!r} is not one of {', '.join(allowed)}")
         return self
+
+    def _known(self, column: str) -> Known | None:
+        if column in self.known_at:
+            return self.known_at[column]
+        return Known.AFTER_DISPATCH if sounds_later(column) else None
 
     def _choosing(self) -> Iterator[tuple[str, TextRule]]:
         fields = self.call.texts() | ({} if self.outcome is None else self.outcome.texts())
