@@ -214,7 +214,9 @@ def outcome_texts(outcomes: pd.DataFrame) -> pd.DataFrame:
     """
     plain = {"final_call_type": "str", "disposition": "str", "clinician_finding": "str"}
     texts = {
-        name: (outcomes[name] if name in outcomes else pd.Series(index=outcomes.index)).astype("str")
+        name: (outcomes[name] if name in outcomes else pd.Series(index=outcomes.index)).astype(
+            "str"
+        )
         for name in plain
     }
     for name in _FLAGS:

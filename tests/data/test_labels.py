@@ -81,9 +81,7 @@ def test_resolving_agrees_with_the_rule_spelt_out(entries: list[tuple[Any, ...]]
     for position, call_id in enumerate(ids):
         for target in TARGETS:
             mine = [
-                e
-                for e in entries
-                if e[0] == call_id and e[1] == target and e[3] in DEFAULT_SOURCES
+                e for e in entries if e[0] == call_id and e[1] == target and e[3] in DEFAULT_SOURCES
             ]
             best = min(mine, key=lambda e: (SOURCES.index(e[3]), -e[4].toordinal()), default=None)
             value = resolved.loc[position, target]

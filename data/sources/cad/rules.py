@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from data.call import Answer, CallerRole, CallSource, Known, Question
+from data.cut import CutSettings
 from data.known import known_at, sounds_later
 from data.labelling import Duration, LabelRule, Part, Values
 
@@ -32,11 +33,6 @@ def _codec(name: str) -> str:
         return codecs.lookup(name).name
     except LookupError:
         raise ValueError("not an encoding that Python knows, such as utf-8 or cp1252") from None
-
-
-def _flag(value: Any) -> Any:
-    """Read a flag: every scalar of a mapping comes as text."""
-    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
 class ColumnRule(Part):
@@ -102,6 +98,16 @@ class RecordedRule(TimeRule):
         if given > 1 or (given == 0 and self.after_received is None):
             raise ValueError("give column or columns, or after_received, or one with the other")
         return self
+
+
+CUT_REMARKS = "$cut"
+"""In a label rule: the remarks that the cut took from the narrative, as if they were a column."""
+
+
+class NarrativeCut(CutSettings):
+    """That narratives are cut at dispatch, and when that was."""
+
+    dispatched_at: TimeRule | None = None
 
 
 class CallRules(Part):
@@ -183,10 +189,11 @@ class Mapping(Part):
     notes: list[str] = []
     known_at: dict[str, Known] = {}
     call: CallRules
+    narrative_cut: NarrativeCut | None = None
     outcome: OutcomeRules | None = None
     groups: GroupRules | None = None
     labels: list[LabelRule] = []
-    standard_labels: Annotated[bool, BeforeValidator(_flag)] = False
+    standard_labels: bool = False
 
     @property
     def before_dispatch(self) -> frozenset[str]:
@@ -205,8 +212,10 @@ class Mapping(Part):
     @property
     def columns(self) -> frozenset[str]:
         """Columns that a file must have."""
-        groups = [] if self.groups is None else [self.groups.incident_id]
-        return self.before_dispatch | self.after_dispatch | _columns(groups)
+        more: list[ColumnRule] = [] if self.groups is None else [self.groups.incident_id]
+        if self.narrative_cut is not None and self.narrative_cut.dispatched_at is not None:
+            more.append(self.narrative_cut.dispatched_at)
+        return (self.before_dispatch | self.after_dispatch | _columns(more)) - {CUT_REMARKS}
 
     @property
     def has_pseudonyms(self) -> bool:
@@ -239,6 +248,10 @@ class Mapping(Part):
         strangers = sorted(set(self.known_at) - self.columns)
         if strangers:
             raise ValueError(f"known_at speaks of {strangers[0]}, a column that no rule reads")
+        if self.narrative_cut is not None and self.call.narrative is None:
+            raise ValueError("narrative_cut: there is no call.narrative to cut")
+        if CUT_REMARKS in self.after_dispatch and self.narrative_cut is None:
+            raise ValueError(f"a label rule reads {CUT_REMARKS}, and there is no narrative_cut")
         if self.standard_labels and self.outcome is None:
             raise ValueError("standard_labels need an outcome to draw labels from")
         if self.labels and self.outcome is None:
