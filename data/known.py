@@ -29,7 +29,8 @@ _LATER = frozenset(
 _SOUNDS_LATER = re.compile(
     r"\b(?:final|clear(?:ed|ance|ing)?|clos(?:ed|e|ing)|dispo(?:s|sition|sal)?|outcome|result"
     r"|finding|found|arriv(?:al|ed|e)|on ?scene|at ?scene|en ?route|dispatched"
-    r"|dispatch (?:time|date|dt|at)|completed?|finish(?:ed)?|resolution|resolved|arrest(?:ed|s)?|transport(?:ed)?|report no|case no"
+    r"|dispatch (?:time|date|dt|at)|completed?|finish(?:ed)?"
+    r"|resolution|resolved|arrest(?:ed|s)?|transport(?:ed)?|report no|case no"
     r"|use of force|force used|injur(?:ies|y) sustained)\b"
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
