@@ -8,32 +8,32 @@ import pytest
 
 from data.call import TARGETS
 from data.dataset import Dataset
-from tests.invented import CRISIS, invented_dataset
+from data.review import reviewable
+from data.sources.synthetic import synthesize
+from tests.invented import invented_dataset
 from training.label_audit import _groups, out_of_fold, suspects
+
+TURNED = 40
 
 
 @pytest.fixture(scope="module")
 def turned() -> tuple[Dataset, set[str]]:
-    """Turn round the crisis label of 25 calls whose words leave no doubt."""
-    dataset = invented_dataset(600, seed=4)
+    """Turn round the crisis label of 40 of 2,000 synthetic calls."""
+    dataset = synthesize(2000, seed=4, label_noise=0.0, missing_labels=0.05)
     assert dataset.labels is not None
-    words = dataset.calls.set_index("call_id")["narrative"]
-    hits = words.str.count("|".join(CRISIS))
+    told = set(reviewable(dataset)["call_id"])
     mine = dataset.labels["target"] == "mental_health_crisis"
-    clear = mine & (dataset.labels["call_id"].map(hits) >= 2) & dataset.labels["value"]
-    rows = dataset.labels.index[clear][:25]
-    dataset.labels.loc[rows, "value"] = False
+    mine &= dataset.labels["call_id"].isin(told)
+    rows = np.random.default_rng(6).choice(dataset.labels.index[mine], TURNED, replace=False)
+    dataset.labels.loc[rows, "value"] = ~dataset.labels.loc[rows, "value"]
     return dataset, set(dataset.labels.loc[rows, "call_id"])
 
 
 def test_labels_that_were_turned_round_are_found(turned: tuple[Dataset, set[str]]) -> None:
     dataset, wrong = turned
-    found = suspects(dataset)
-    assert set(found) == set(TARGETS)
-    first = found["mental_health_crisis"][: len(wrong)]
-    assert len(wrong & set(found["mental_health_crisis"])) >= 0.7 * len(wrong)
-    assert len(wrong & set(first)) >= 0.5 * len(first)
-    assert suspects(dataset) == found
+    found = suspects(dataset)["mental_health_crisis"]
+    assert len(wrong & set(found)) >= 0.5 * TURNED
+    assert len(wrong & set(found[:20])) >= 14
 
 
 def test_with_too_few_labels_nothing_is_suspected() -> None:
