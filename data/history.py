@@ -107,10 +107,12 @@ class PremiseHistory:
             self._early.setdefault(call_id, []).append((value, at))
             return
         premise, received = place
-        spells = self._spells.setdefault(premise, {}).setdefault(call_id, [])
-        counts = bool(spells) and spells[-1][1] == _FOREVER
-        if bool(value) == counts:
+        here = self._spells.get(premise)
+        spells = None if here is None else here.get(call_id)
+        if bool(value) == (spells is not None and spells[-1][1] == _FOREVER):
             return
+        if spells is None:
+            spells = self._spells.setdefault(premise, {}).setdefault(call_id, [])
         crises = self._crises.setdefault(premise, [])
         if value:
             spells.append([at, _FOREVER])
@@ -234,7 +236,7 @@ def history_frame(
     places = calls["premise_id"].astype(object).where(calls["premise_id"].notna(), None).tolist()
     news = learned(labels, target, sources=sources)
     coming = next(news, None)
-    when = _FOREVER if coming is None else int(coming.as_of.astype("int64"))
+    when = _FOREVER if coming is None else coming.as_of
     empty = (np.nan,) * (2 * len(history.windows))
     rows: list[tuple[float, ...]] = [empty] * len(ids)
     for row in order:
@@ -242,12 +244,13 @@ def history_frame(
         while when <= now and coming is not None:
             history.add_label(coming.call_id, coming.value, when)
             coming = next(news, None)
-            when = _FOREVER if coming is None else int(coming.as_of.astype("int64"))
+            when = _FOREVER if coming is None else coming.as_of
         place = places[row]
         if place is not None:
             history.add_call(ids[row], place, now)
             rows[row] = history.counts(place, now) or empty
-    return pd.DataFrame(rows, index=calls.index, columns=columns(windows), dtype="float64")
+    made = np.array(rows, dtype="float64").reshape(len(ids), len(empty))
+    return pd.DataFrame(made, index=calls.index, columns=columns(windows))
 
 
 def check_history(

@@ -15,7 +15,6 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from data.call import TARGETS
@@ -141,7 +140,7 @@ _TRUST = {source: rank for rank, source in enumerate(SOURCES)}
 class Learned(NamedTuple):
     """A moment at which the label of a call took on a value; None is missing again."""
 
-    as_of: np.datetime64
+    as_of: int
     call_id: str
     value: bool | None
 
@@ -164,19 +163,19 @@ def learned(
     Yields
     ------
     Learned
-        With times in UTC to the microsecond.
+        With times in microseconds since 1970, UTC.
     """
     mine = labels[(labels["target"] == target) & labels["source"].isin(list(sources))]
     mine = mine.sort_values("as_of", kind="stable")
     rows = zip(
-        mine["as_of"].dt.tz_localize(None).to_numpy("datetime64[us]"),
+        mine["as_of"].dt.tz_localize(None).to_numpy("datetime64[us]").astype("int64").tolist(),
         mine["call_id"].tolist(),
         mine["value"].tolist(),
         mine["source"].map(_TRUST).tolist(),
         mine["confidence"].tolist(),
         strict=True,
     )
-    best: dict[str, tuple[int, np.datetime64, float]] = {}
+    best: dict[str, tuple[int, int, float]] = {}
     values: dict[str, bool | None] = {}
     for as_of, call_id, value, trust, confidence in rows:
         if call_id in best:

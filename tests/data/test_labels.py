@@ -161,7 +161,7 @@ def test_what_was_learned_step_by_step_is_what_resolving_gives_at_any_day(
     for target in TARGETS:
         values: dict[str, Any] = {}
         for moment in learned(labels, target):
-            if moment.as_of <= known_by.tz_localize(None).to_datetime64():
+            if moment.as_of <= known_by.timestamp() * 1e6:
                 values[moment.call_id] = moment.value
         got = [pd.NA if values.get(i) is None else values[i] for i in ids]
         assert got == expected[target].tolist()
