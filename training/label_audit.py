@@ -11,6 +11,7 @@ the first one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,9 @@ def suspects(
     Returns
     -------
     dict of str to list of str
-        Target → `call_id`, least credible label first; empty where there are fewer than 20 labels
-        of a class. Only calls with a narrative, at their last revision.
+        Target → `call_id`, those labelled negative and positive by turns, of each the
+        least credible label first; empty where there are fewer than 20 labels of a class. Only
+        calls with a narrative, at their last revision.
     """
     from cleanlab.filter import find_label_issues
 
@@ -77,8 +79,24 @@ def suspects(
             return_indices_ranked_by="self_confidence",
             n_jobs=1,
         )
-        found[target] = calls.loc[known, "call_id"].iloc[issues].tolist()
+        found[target] = calls.loc[known, "call_id"].iloc[by_turns(issues, labels)].tolist()
     return found
+
+
+def by_turns(issues: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> list[int]:
+    """Take suspects labelled negative and positive by turns, each in their order.
+
+    By credibility alone those of the rarer class come first, and missed crises last.
+
+    Examples
+    --------
+    >>> by_turns(np.array([4, 2, 0, 1]), np.array([0, 0, 1, 0, 1]))
+    [0, 4, 1, 2]
+    """
+    negative = [int(i) for i in issues if labels[i] == 0]
+    positive = [int(i) for i in issues if labels[i] == 1]
+    pairs = zip_longest(negative, positive)
+    return [i for pair in pairs for i in pair if i is not None]
 
 
 def out_of_fold(

@@ -251,6 +251,13 @@ def test_a_folder_that_changed_meanwhile_is_not_overwritten(folder: Path) -> Non
     assert Dataset.read(folder).digest == other.digest
 
 
+def test_two_who_begin_at_once_do_not_draw_over_each_other(folder: Path) -> None:
+    late = session(folder, "S. Okafor")
+    begun(folder)
+    with pytest.raises(InputError, match="changed by somebody else"):
+        late.begin(draw(late.dataset, {}, sample=5, seed=1))
+
+
 @pytest.mark.parametrize("name", ["", "  ", "x" * 81, "a\x1bb"])
 def test_a_reviewer_has_a_name(folder: Path, name: str) -> None:
     with pytest.raises(InputError, match="name"):

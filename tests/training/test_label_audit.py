@@ -34,6 +34,8 @@ def test_labels_that_were_turned_round_are_found(turned: tuple[Dataset, set[str]
     found = suspects(dataset)["mental_health_crisis"]
     assert len(wrong & set(found)) >= 0.5 * TURNED
     assert len(wrong & set(found[:20])) >= 14
+    given = dataset.targets()["mental_health_crisis"].groupby(dataset.calls["call_id"]).first()
+    assert given[found[:6]].astype(bool).tolist() == [False, True] * 3
 
 
 def test_with_too_few_labels_nothing_is_suspected() -> None:
