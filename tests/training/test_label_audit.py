@@ -18,8 +18,8 @@ TURNED = 40
 
 @pytest.fixture(scope="module")
 def turned() -> tuple[Dataset, set[str]]:
-    """Turn round the crisis label of 40 of 2,000 synthetic calls."""
-    dataset = synthesize(2000, seed=4, label_noise=0.0, missing_labels=0.05)
+    """Turn round the crisis label of 40 of 3,000 synthetic calls."""
+    dataset = synthesize(3000, seed=4, label_noise=0.0, missing_labels=0.05)
     assert dataset.labels is not None
     told = set(reviewable(dataset)["call_id"])
     mine = dataset.labels["target"] == "mental_health_crisis"
