@@ -5,6 +5,7 @@ outcomes.parquet   what was learned later
 labels.parquet     one row per label, as `data.labels` declares it
 groups.parquet     what belongs together and must not be split: incident, scenario family.
                    Nothing of it is ever a feature
+reviews.parquet    what experts answered in a review of labels (`data.review`), row by row
 rejected.parquet   rows that could not be taken, as they came, each with the reason
 manifest.json      source, counts, reasons, digests
 """
@@ -30,7 +31,9 @@ from data.errors import InputError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-TABLES = ("calls", "outcomes", "labels", "groups", "rejected")
+TABLES = ("calls", "outcomes", "labels", "groups", "reviews", "rejected")
+YOUNGER = ("reviews",)
+"""Tables that folders of an earlier version don't have; they are empty there."""
 
 OUTCOME_DTYPES: dict[str, str] = {
     "call_id": "str",
@@ -50,6 +53,16 @@ GROUP_DTYPES: dict[str, str] = {
     "family": "str",
     "style": "str",
 }
+
+REVIEW_DTYPES: dict[str, str] = {
+    "round": "int64",
+    "call_id": "str",
+    "target": "str",
+    "verdict": "str",
+    "by": "str",
+    "reviewed_at": "datetime64[us, UTC]",
+}
+"""`verdict` is yes, no or unsure."""
 
 REJECTED_DTYPES: dict[str, str] = {"row": "int64", "field": "str", "reason": "str", "record": "str"}
 """`row` counts the data rows of the input from 1; `record` is the row as JSON, as it came."""
@@ -72,7 +85,7 @@ class Dataset:
     ----------
     calls : pandas.DataFrame
         As `data.frame.DTYPES` declares.
-    outcomes, labels, groups, rejected : pandas.DataFrame, optional
+    outcomes, labels, groups, reviews, rejected : pandas.DataFrame, optional
         As declared by the dtypes of this module and of `data.labels`; empty if not given.
     manifest : dict
         What the source says of itself; counts and digests are added by `write`.
@@ -82,6 +95,7 @@ class Dataset:
     outcomes: pd.DataFrame | None = None
     labels: pd.DataFrame | None = None
     groups: pd.DataFrame | None = None
+    reviews: pd.DataFrame | None = None
     rejected: pd.DataFrame | None = None
     manifest: dict[str, Any] = field(default_factory=dict)
 
@@ -90,6 +104,7 @@ class Dataset:
         self.outcomes = _table(OUTCOME_DTYPES, self.outcomes)
         self.labels = labels.check_labels(_table(labels.DTYPES, self.labels))
         self.groups = _table(GROUP_DTYPES, self.groups)
+        self.reviews = _table(REVIEW_DTYPES, self.reviews)
         self.rejected = _table(REJECTED_DTYPES, self.rejected)
 
     def targets(self) -> pd.DataFrame:
@@ -158,9 +173,7 @@ class Dataset:
             text = json.dumps(self.manifest, indent=2, ensure_ascii=False, default=str)
             (work / MANIFEST).write_text(text + "\n", encoding="utf-8")
             os.chmod(work, 0o755)
-            if folder.exists():
-                shutil.rmtree(folder)
-            work.rename(folder)
+            _swap(work, folder)
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
             raise
@@ -174,15 +187,14 @@ class Dataset:
         DatasetError
             If the folder is missing, or a file is missing or differs from its digest.
         """
+        manifest = manifest_of(folder)
         try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            files: dict[str, str] = {name: manifest["files"][name] for name in TABLES}
-        except (FileNotFoundError, NotADirectoryError):
-            raise DatasetError(
-                f"{folder} is no folder of calls (no {MANIFEST}); "
-                "make one with `crisiscall data synthesize` or `crisiscall data import`"
-            ) from None
-        except (ValueError, KeyError, TypeError):
+            files: dict[str, str] = {
+                name: manifest["files"][name]
+                for name in TABLES
+                if name not in YOUNGER or name in manifest["files"]
+            }
+        except (KeyError, TypeError):
             raise DatasetError(f"{folder / MANIFEST} is damaged; make the folder again") from None
         tables = {}
         for name, digest in files.items():
@@ -194,6 +206,44 @@ class Dataset:
 
     def _tables(self) -> dict[str, pd.DataFrame]:
         return {name: getattr(self, name) for name in TABLES}
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """Read the manifest of a folder of calls, and nothing else of it.
+
+    Raises
+    ------
+    DatasetError
+        If there is none, or it is damaged.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise DatasetError(
+            f"{folder} is no folder of calls (no {MANIFEST}); "
+            "make one with `crisiscall data synthesize` or `crisiscall data import`"
+        ) from None
+    except ValueError:
+        raise DatasetError(f"{folder / MANIFEST} is damaged; make the folder again") from None
+    if not isinstance(manifest, dict):
+        raise DatasetError(f"{folder / MANIFEST} is damaged; make the folder again")
+    return manifest
+
+
+def _swap(work: Path, folder: Path) -> None:
+    """Put a finished folder in the place of an earlier one, which is kept until then."""
+    if not folder.exists():
+        work.rename(folder)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    folder.rename(aside / "old")
+    try:
+        work.rename(folder)
+    except BaseException:
+        (aside / "old").rename(folder)
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside)
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> str:

@@ -8,6 +8,7 @@ word of a narrative.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from data.call import TARGETS
+from data.cut import cut, standard_rules
 from data.dataset import Dataset
 from data.frame import ANSWER_COLUMNS
 from data.text import tokenize
@@ -32,11 +34,16 @@ MAX_TOLD = 0.05
 them the measured quality is no longer that of new calls. Judgements, not measurements."""
 
 MAX_REJECTED = 0.5
+COMMON = 0.9
+"""An outcome that is the same in a larger share of the calls is told by anything."""
+
 TELLTALE = 0.99
 """AUROC above which a single field is taken to have been filled in after the fact. On real calls
 of 2015 the initial type alone reaches 0.92 for mental-health crises."""
 
 MIN_POSITIVES = 20
+MIN_OUTCOME = 5
+"""Characters; a shorter code stands in many a word."""
 MAX_SHIFT = 1.5
 
 _TOLD: dict[str, re.Pattern[str]] = {
@@ -53,7 +60,16 @@ _TOLD: dict[str, re.Pattern[str]] = {
         "pronounced": r"\bpronounced (?:dead|deceased)\b",
     }.items()
 }
-"""Phrases of what is only known after dispatch, under the names by which they are counted."""
+"""Phrases of what is only known after dispatch, under the names by which they are counted; found
+anywhere, as a second net behind the rules of `data.cut`, which know where a segment begins."""
+
+FUTURE = 0.9
+"""AUROC above which a field is taken to tell what only happened later at the same premise, among
+calls before which nothing had happened there. By chance it is 0.5. A judgement."""
+
+OWN_WORDS = 0.05
+"""Largest share of the narratives that may hold the words of their own final type or disposition
+more often than those of another call's."""
 
 Level = Literal["error", "warning", "note"]
 
@@ -139,7 +155,10 @@ def check(
     _check_shift(targets, later, report)
     _check_times(dataset, report)
     _check_told(narratives, report)
+    _check_own_words(dataset, report)
     _check_final_type(dataset, report)
+    _check_tells_outcome(dataset, later, report)
+    _check_future(dataset, targets, report)
     _check_telltale(calls, targets, later, report)
     _check_constant(calls, report)
     report.findings.sort(key=lambda finding: ("error", "warning", "note").index(finding.level))
@@ -304,22 +323,49 @@ def _check_told(narratives: pd.Series, report: Report) -> None:
     given = narratives[narratives.str.strip() != ""]
     if given.empty:
         return
-    counts = dict.fromkeys(_TOLD, 0)
+    counts: Counter[str] = Counter()
     total = 0
+    rules = standard_rules()
     for text in given:
-        names = [name for name, pattern in _TOLD.items() if pattern.search(text)]
+        names = {name for name, pattern in _TOLD.items() if pattern.search(text)}
+        names.update(cut(text, rules).rules)
         total += bool(names)
-        for name in names:
-            counts[name] += 1
+        counts.update(names)
     if total:
-        found = ", ".join(f"{name} ({n:,})" for name, n in counts.items() if n)
+        found = ", ".join(f"{name} ({n:,})" for name, n in counts.most_common())
         share = total / len(given)
         report.add(
             "error" if share > MAX_TOLD else "warning",
             "narrative_tells_outcome",
             f"{total:,} of {len(given):,} narratives ({share:.1%}) hold words of what is known "
-            f"only after dispatch: {found}",
+            f"only after dispatch: {found}; cut them (narrative_cut in the mapping)",
         )
+
+
+def _check_own_words(dataset: Dataset, report: Report) -> None:
+    """Look for narratives that hold the words of their own outcome, more than by chance."""
+    assert dataset.outcomes is not None
+    outcomes = dataset.outcomes.drop_duplicates("call_id").set_index("call_id")
+    texts = dataset.calls["narrative"].str.casefold()
+    for name in ("final_call_type", "disposition"):
+        words = dataset.calls["call_id"].map(outcomes[name]).astype("str").str.casefold()
+        both = (words.str.len() >= MIN_OUTCOME) & (texts.str.strip() != "")
+        if int(both.sum()) < MIN_POSITIVES:
+            continue
+        text, word = texts[both].tolist(), words[both].tolist()
+        # Another call's words, half the list away, tell how often it happens by chance.
+        half = len(word) // 2
+        own = float(np.mean([w in t for w, t in zip(word, text, strict=True)]))
+        other = float(
+            np.mean([w in t for w, t in zip(word[half:] + word[:half], text, strict=True)])
+        )
+        if own - other > OWN_WORDS:
+            report.add(
+                "error",
+                "narrative_holds_outcome",
+                f"{own:.1%} of the narratives hold the words of their own {name} (by chance "
+                f"{other:.1%}): it was written into them after dispatch",
+            )
 
 
 def _check_final_type(dataset: Dataset, report: Report) -> None:
@@ -339,15 +385,88 @@ def _check_final_type(dataset: Dataset, report: Report) -> None:
             )
 
 
+def _plain_fields(calls: pd.DataFrame) -> dict[str, pd.Series]:
+    """Give the fields that hold one of a few values."""
+    names = ("call_type", "call_source", "priority", "caller_role", "language", *ANSWER_COLUMNS)
+    return {name: calls[name].fillna("") for name in names}
+
+
+def _check_tells_outcome(dataset: Dataset, later: pd.Series, report: Report) -> None:
+    """Look for a field that is an outcome under another name, or in other codes."""
+    assert dataset.outcomes is not None
+    outcomes = dataset.outcomes.drop_duplicates("call_id").set_index("call_id")
+    for learned in ("final_call_type", "disposition", "clinician_finding"):
+        truth = dataset.calls["call_id"].map(outcomes[learned])
+        known = truth.notna()
+        before, after = known & ~later, known & later
+        if int(after.sum()) < MIN_POSITIVES or int(before.sum()) < MIN_POSITIVES:
+            continue
+        common = float((truth[after] == truth[before].mode().iloc[0]).mean())
+        if common > COMMON:
+            continue  # hardly anything to tell
+        for name, values in _plain_fields(dataset.calls).items():
+            if values.nunique() < 2:
+                continue
+            # Values that occur once tell nothing but themselves.
+            guess = truth[before].groupby(values[before]).agg(lambda told: told.mode().iloc[0])
+            told = values[after].map(guess)
+            right = float((told == truth[after])[told.notna()].mean()) if told.notna().any() else 0
+            if right > TELLTALE and float(told.notna().mean()) > COMMON:
+                report.add(
+                    "error",
+                    "field_tells_outcome",
+                    f"{name} tells the {learned} of {right:.1%} of the later calls: "
+                    "it was filled in after dispatch",
+                )
+
+
+def _check_future(dataset: Dataset, targets: pd.DataFrame, report: Report) -> None:
+    """Look for a field that tells what only happened later at the same premise.
+
+    A flag on an address that was drawn up from the whole export marks calls of years before.
+    Asked only of calls before which no positive label of the premise was known: a flag that was
+    there at the time says nothing about these.
+    """
+    calls = dataset.calls
+    if calls["premise_id"].nunique() < MIN_POSITIVES:
+        return
+    for target in TARGETS:
+        positive = targets[target].fillna(False).astype(bool)
+        first = _received(calls, positive, "min")
+        last = _received(calls, positive, "max")
+        # Nothing of the kind up to the call itself; and then, was there anything?
+        asked = calls["premise_id"].notna() & ~(first <= calls["received_at"])
+        truth = last > calls["received_at"]
+        groups = calls["premise_id"].map(
+            {name: i % 2 for i, name in enumerate(calls["premise_id"].dropna().unique())}
+        )
+        learn, test = asked & (groups == 0), asked & (groups == 1)
+        if min(int((truth & test).sum()), int((~truth & test).sum())) < MIN_POSITIVES:
+            continue
+        for name, values in _plain_fields(calls).items():
+            rates = truth[learn].groupby(values[learn]).mean()
+            score = values[test].map(rates).fillna(truth[learn].mean()).astype(float)
+            quality = _auroc(score, truth[test])
+            if quality > FUTURE:
+                report.add(
+                    "error",
+                    "field_tells_future",
+                    f"{name} tells what happened only later at the same premise ({target}, AUROC "
+                    f"{quality:.3f}): it was drawn up from the whole record, not as of the call",
+                )
+
+
+def _received(calls: pd.DataFrame, positive: pd.Series, which: str) -> pd.Series:
+    """Tell of each call when the first or last positive one of its premise was received."""
+    times = calls[positive].groupby("premise_id")["received_at"].agg(which)
+    return pd.to_datetime(calls["premise_id"].map(times), utc=True)
+
+
 def _check_telltale(
     calls: pd.DataFrame, targets: pd.DataFrame, later: pd.Series, report: Report
 ) -> None:
     """Look for a single field that tells the label: it was filled in after the fact."""
-    fields = {
-        name: calls[name].fillna("")
-        for name in ("call_type", "call_source", "priority", "caller_role", "language")
-    }
-    fields |= {name: calls[name].fillna("") for name in ANSWER_COLUMNS}
+    fields = _plain_fields(calls)
     fields["whether there is a narrative"] = calls["narrative"].str.strip() != ""
     fields["whether there are coordinates"] = calls["latitude"].notna()
     fields["whether there is a premise_id"] = calls["premise_id"].notna()

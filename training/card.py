@@ -51,9 +51,10 @@ def model_card(
         "## Training data",
         _data(config, manifest, metrics),
         "## Evaluation data",
-        f"{test['calls']:,} calls, {test['received_at'][0][:10]} to {test['received_at'][1][:10]}, "
-        "later than every call that was learned from; none shares an incident, a scenario family "
-        "or a repeated narrative with one. They took part in no choice.",
+        f"{test['calls']:,} revisions of calls, {test['received_at'][0][:10]} to "
+        f"{test['received_at'][1][:10]}, later than every call that was learned from; none shares "
+        "an incident, a scenario family or a repeated narrative with one. They took part in no "
+        "choice.",
         "## Metrics",
         "95% intervals are percentiles of 1,000 bootstrap draws of whole clusters "
         f"({test['clusters']:,} clusters: scenario families where there are any, else incidents). "
@@ -123,8 +124,8 @@ def _data(config: TrainingConfig, manifest: dict[str, Any], metrics: dict[str, A
     ]
     return (
         f"{config.data}\n\nSource `{manifest.get('source', 'unknown')}`, "
-        f"{manifest['calls']:,} calls ({parts}), digest `{manifest['digest'][:16]}`. Labels:\n\n"
-        + "\n".join(rows)
+        f"{manifest['calls']:,} calls in {manifest['revisions']:,} revisions ({parts}), "
+        f"digest `{manifest['digest'][:16]}`. Labels:\n\n" + "\n".join(rows)
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from data.document import Day, DocumentError, read_document
 from data.errors import InputError
+from data.known import refuse_later
 from model_service.model.features import CONCEPTS, FeatureSettings
 
 
@@ -62,6 +63,14 @@ class TrainingConfig(_Part):
     plan: str = Field(description="A shipped response plan, or the path of one.")
     seed: int = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_later(cls, given: Any) -> Any:
+        """Refuse by name what is known only after dispatch, before anything else is looked at."""
+        if isinstance(given, dict):
+            refuse_later(_features(given), "features")
+        return given
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         named = {text.column for text in self.features.texts} | set(self.features.categories)
@@ -71,6 +80,20 @@ class TrainingConfig(_Part):
         if unknown:
             raise ValueError(f"search.weights names what is no feature: {', '.join(unknown)}")
         return self
+
+
+def _features(document: dict[str, Any]) -> list[str]:
+    """Name whatever a document calls a feature, however ill-formed the rest of it is."""
+    features, search = document.get("features"), document.get("search")
+    names: list[Any] = []
+    if isinstance(features, dict):
+        for text in features.get("texts") or ():
+            names.append(text.get("column") if isinstance(text, dict) else text)
+        for key in ("categories", "weights"):
+            names += list(features.get(key) or ())
+    if isinstance(search, dict):
+        names += list(search.get("weights") or ())
+    return [name for name in names if isinstance(name, str)]
 
 
 def load_config(name: str) -> TrainingConfig:

@@ -48,8 +48,9 @@ def main() -> None:
     test, seen = metrics["test"], metrics["test_seen_families"]
     (HERE / "results.md").write_text(
         "<!-- Written by run.py; do not edit. -->\n# Results\n\n"
-        f"{options.calls:,} synthetic calls, seed {options.seed}. Test: {test['calls']:,} calls of "
-        f"{test['clusters']} scenario families that were never seen in training.\n\n"
+        f"{options.calls:,} synthetic calls, seed {options.seed}. Test: {test['calls']:,} "
+        f"revisions of calls of {test['clusters']} scenario families that were never seen in "
+        "training.\n\n"
         f"{head_table(test)}\n\n{recommendation_tables(test['recommendation'])}\n\n"
         f"For comparison, {seen['calls']:,} calls of the same period whose scenario family was "
         "learned from, with their label noise: these figures say how well sentences are "

@@ -243,3 +243,64 @@ def test_errors_come_first() -> None:
     dataset = sound(labels=None)
     order = [finding.level for finding in check(dataset).findings]
     assert order == sorted(order, key=("error", "warning", "note").index)
+
+
+# --- planted leaks ------------------------------------------------------------------------------
+
+
+def test_remarks_of_units_are_found_and_the_mending_is_named() -> None:
+    dataset = sound()
+    dataset.calls.loc[: N // 4, "narrative"] += "\n2A12 ON SCENE\nSPOKE WITH HIM"
+    finding = next(f for f in check(dataset).findings if f.code == "narrative_tells_outcome")
+    assert finding.level == "error"
+    assert f"unit status ({N // 4 + 1})" in finding.message
+    assert "narrative_cut" in finding.message
+
+
+def test_what_callers_tell_of_the_police_is_not_taken_for_remarks_of_units() -> None:
+    dataset = sound()
+    dataset.calls["narrative"] += ", and police were on scene yesterday"
+    assert "narrative_tells_outcome" not in levels(dataset)
+
+
+def test_a_disposition_in_other_codes_is_found() -> None:
+    dataset = sound()
+    assert dataset.outcomes is not None
+    dispositions = np.random.default_rng(8).choice(["REPORT", "ARREST", "ASSIST"], N)
+    dataset.outcomes["disposition"] = dispositions
+    assert "field_tells_outcome" not in levels(dataset)
+    codes = {"REPORT": "R", "ARREST": "A", "ASSIST": "X"}
+    dataset.calls["priority"] = pd.Series(dispositions).map(codes).astype("str")
+    finding = next(f for f in check(dataset).findings if f.code == "field_tells_outcome")
+    assert finding.level == "error"
+    assert finding.message.startswith("priority tells the disposition")
+
+
+@pytest.mark.parametrize("field", ["disposition", "final_call_type"])
+def test_an_outcome_written_into_the_narrative_is_found(field: str) -> None:
+    dataset = sound()
+    assert dataset.outcomes is not None
+    told = np.random.default_rng(8).choice(["BLUE PAPER", "GREEN PAPER", "RED PAPER"], N)
+    dataset.outcomes[field] = told
+    dataset.calls["narrative"] += " green paper"
+    assert "narrative_holds_outcome" not in levels(dataset)
+    dataset.calls.loc[::3, "narrative"] += " " + pd.Series(told).str.lower()
+    assert levels(dataset)["narrative_holds_outcome"] == "error"
+
+
+def test_a_flag_on_an_address_that_knows_the_future_is_found() -> None:
+    dataset = sound()
+    random = np.random.default_rng(3)
+    dataset.calls["premise_id"] = pd.Series([f"P{x}" for x in random.integers(120, size=N)])
+    positive = dataset.targets()["mental_health_crisis"].astype(bool)
+    calls = dataset.calls
+    # As of the call: an earlier positive call of the premise. That is fair.
+    before = [
+        bool((positive & (calls["premise_id"] == p) & (calls["received_at"] < t)).any())
+        for p, t in zip(calls["premise_id"], calls["received_at"], strict=True)
+    ]
+    dataset.calls["priority"] = np.where(before, "flagged", "none")
+    assert "field_tells_future" not in levels(dataset)
+    ever = calls["premise_id"].isin(set(calls["premise_id"][positive]))
+    dataset.calls["priority"] = np.where(ever, "flagged", "none")
+    assert levels(dataset)["field_tells_future"] == "error"

@@ -147,6 +147,28 @@ def settings_part() -> str:
     return _table(rows)
 
 
+STUDIES: dict[str, tuple[str, int]] = {
+    "2026-11-synthetic-release": ("The shipped release, on scenario families it never saw", 3),
+    "2026-11-seattle-2015": ("A real city: Seattle's calls of 2015, trained on Jan-Sep", 4),
+    "2026-11-speed": ("Speed", 2),
+}
+"""Study → its heading in the README, and how many of the first blocks of its results are shown."""
+
+
+def measured_part() -> str:
+    """What the studies found, as their own results tell it."""
+    parts = []
+    for study, (heading, shown) in STUDIES.items():
+        folder = ROOT / "experiments" / study
+        blocks = (folder / "results.md").read_text(encoding="utf-8").strip().split("\n\n")[1:]
+        parts.append(
+            f"### {heading}\n\n`python experiments/{study}/run.py` "
+            f"([what was asked and found](experiments/{study}/README.md), "
+            f"[all results](experiments/{study}/results.md))\n\n" + "\n\n".join(blocks[:shown])
+        )
+    return "\n\n".join(parts)
+
+
 def _table(rows: list[list[str]]) -> str:
     return "".join("| " + " | ".join(cell for cell in row) + " |\n" for row in rows)
 
@@ -155,6 +177,7 @@ def _table(rows: list[list[str]]) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "cli": cli_part,
+    "measured": measured_part,
     "roles": roles_part,
     "settings": settings_part,
 }

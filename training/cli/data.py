@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from data.errors import InputError
+from training.cli.label import label
 from training.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ FOLDER = click.Path(path_type=Path)
 
 @click.group(epilog="Example: crisiscall data synthesize --calls 30000")
 def data() -> None:
-    """Make calls, read an agency's, and say what is wrong with them."""
+    """Make calls, read an agency's, say what is wrong with them, and review their labels."""
+
+
+data.add_command(label)
 
 
 @data.command(

@@ -7,7 +7,6 @@ the row, so that reasons can be counted.
 from __future__ import annotations
 
 import hashlib
-import re
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -17,14 +16,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
-from data.sources.cad.rules import (
-    ColumnRule,
-    Condition,
-    Pattern,
-    RecordedRule,
-    TextRule,
-    TimeRule,
-)
+from data.sources.cad.rules import ColumnRule, RecordedRule, TextRule, TimeRule
 
 MIN_KEY_BYTES = 16
 PUBLIC_KEY = b"crisiscall: pseudonyms of public data"
@@ -275,22 +267,3 @@ def recorded(
         times = times.fillna(received + rule.after_received)
     problems.note(times < received, "recorded_at", "earlier than received_at")
     return times
-
-
-def fits(condition: Condition, table: pd.DataFrame) -> pd.Series:
-    """Tell for each row whether any column of the condition has one of its values.
-
-    Returns
-    -------
-    pandas.Series of shape (n_rows,)
-        Boolean.
-    """
-    found = pd.Series(False, index=table.index)
-    for column, wanted in condition.items():
-        values = table[column].str.strip()
-        if isinstance(wanted, Pattern):
-            # Python's own expressions on the distinct values: what the mapping was checked with.
-            search = re.compile(wanted.pattern).search
-            wanted = [value for value in values.dropna().unique() if search(value)]
-        found |= values.isin(wanted)
-    return found

@@ -10,18 +10,20 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 from pydantic import ValidationError
 
 from data import frame, labels
 from data.call import Call, Outcome
+from data.cut import Cut, CutCount, CutRules, cut
 from data.dataset import GROUP_DTYPES, OUTCOME_DTYPES, REJECTED_DTYPES, Dataset
 from data.errors import InputError
+from data.labelling import STANDARD, label, outcome_texts
 from data.sources.cad import convert, table
-from data.sources.cad.labelling import label
 from data.sources.cad.mapping import MappingError, MappingFile, lacking
-from data.sources.cad.rules import Mapping
+from data.sources.cad.rules import CUT_REMARKS, Mapping, NarrativeCut
 from data.sources.cad.table import Row
 
 CHUNK = 5_000
@@ -44,6 +46,7 @@ class _Kept:
     rejected: list[dict[str, Any]] = field(default_factory=list)
     rows: set[bytes] = field(default_factory=set)
     ids: set[tuple[str, int]] = field(default_factory=set)
+    cut: CutCount | None = None
 
 
 def read_calls(
@@ -86,6 +89,9 @@ def read_calls(
     rules = mapping.rules
     pseudonymise = convert.pseudonymiser(key)
     kept = _Kept()
+    cut_rules = None if rules.narrative_cut is None else rules.narrative_cut.compile()
+    if cut_rules is not None:
+        kept.cut = CutCount(cut_rules.digest)
     inputs: list[dict[str, Any]] = []
     read = 0
     for path in files:
@@ -95,7 +101,8 @@ def read_calls(
         for chunk in progress(chunks) if progress else chunks:
             rows += len(chunk)
             undecodable += sum(row.undecodable for row in chunk)
-            _take(_sound(chunk, header, rules.encoding, kept), header, rules, pseudonymise, kept)
+            sound = _sound(chunk, header, rules.encoding, kept)
+            _take(sound, header, rules, pseudonymise, cut_rules, kept)
         if undecodable * 2 > rows:
             raise InputError(
                 f"{path} is not {rules.encoding} ({undecodable:,} of {rows:,} rows); "
@@ -159,6 +166,7 @@ def _take(
     header: list[str],
     rules: Mapping,
     pseudonymise: convert.Pseudonymise,
+    cut_rules: CutRules | None,
     kept: _Kept,
 ) -> None:
     """Convert and validate a chunk, and keep what is valid."""
@@ -187,6 +195,11 @@ def _take(
             columns[name] = [None if n is None else int(n) for n in _plain(whole)]
         else:
             columns[name] = _plain(values)
+    cuts: list[Cut] = []
+    if cut_rules is not None and rules.narrative_cut is not None:
+        cuts = _cut(columns, cut_rules, rules.narrative_cut, rules.time_zone, raw, problems)
+        columns["narrative"] = [part.kept or None for part in cuts]
+        raw[CUT_REMARKS] = pd.Series([part.removed or None for part in cuts], dtype="str")
     answers = {str(q): _plain(text(q, rule)) for q, rule in rules.call.answers.items()}
     recorded: list[Any] = [None] * len(rows)
     learned: dict[str, list[Any]] = {}
@@ -218,9 +231,38 @@ def _take(
             continue
         kept.ids.add((call.call_id, call.revision))
         calls[index] = call
+        if kept.cut is not None:
+            kept.cut.add(cuts[index])
         if outcome is not None:
             kept.outcomes.append(outcome.model_dump() | {"revision": call.revision})
-    _keep(calls, raw, rules, received, recorded, kept, text)
+    _keep(calls, raw, rules, received, recorded, learned, kept, text)
+
+
+def _cut(
+    columns: dict[str, list[Any]],
+    cut_rules: CutRules,
+    how: NarrativeCut,
+    zone: str,
+    raw: pd.DataFrame,
+    problems: convert.Problems,
+) -> list[Cut]:
+    """Cut the narratives of a chunk at dispatch, in the agency's local time."""
+    sent: list[Any] = [None] * len(raw)
+    if how.dispatched_at is not None:
+        sent = _times(convert.time(how.dispatched_at, "dispatched_at", zone, raw, problems))
+    local = ZoneInfo(zone)
+    return [
+        cut(
+            text or "",
+            cut_rules,
+            received_at=None if received is None else received.astimezone(local),
+            dispatched_at=None if at is None else at.astimezone(local),
+            newest_first=how.order == "newest_first",
+        )
+        for text, received, at in zip(
+            columns["narrative"], columns["received_at"], sent, strict=True
+        )
+    ]
 
 
 _FLAG = {"true": True, "false": False}
@@ -266,6 +308,7 @@ def _keep(
     rules: Mapping,
     received: pd.Series,
     recorded: list[Any],
+    learned: dict[str, list[Any]],
     kept: _Kept,
     text: Callable[[str, Any], pd.Series],
 ) -> None:
@@ -285,6 +328,10 @@ def _keep(
     part = raw.loc[index].reset_index(drop=True)
     if rules.labels:
         kept.labels.append(label(rules.labels, part, about))
+    if rules.standard_labels:
+        told = pd.DataFrame({name: [values[i] for i in index] for name, values in learned.items()})
+        texts = outcome_texts(told.reindex(range(len(index))))
+        kept.labels.append(label(STANDARD, texts, about))
     if rules.groups is not None:
         incident = text("incident_id", rules.groups.incident_id)
         group = about[["call_id"]].assign(incident_id=incident.loc[index].reset_index(drop=True))
@@ -293,8 +340,9 @@ def _keep(
 
 def _latest(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Of what several revisions of a call say, keep what the last one does."""
-    ordered = rows.sort_values("revision", kind="stable").drop_duplicates(by, keep="last")
-    return ordered.sort_index().drop(columns="revision").reset_index(drop=True)
+    last = rows["revision"] == rows.groupby(by)["revision"].transform("max")
+    kept = rows[last].drop(columns="revision").drop_duplicates()
+    return kept.reset_index(drop=True)
 
 
 def _finish(
@@ -338,5 +386,6 @@ def _finish(
             "pseudonyms": pseudonyms or "none",
             "inputs": inputs,
             "rows": rows,
+            **({} if kept.cut is None else {"narrative_cut": kept.cut.as_manifest()}),
         },
     )

@@ -6,37 +6,16 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
-from data.call import Answer, CallerRole, CallSource, Question, Target
-from data.labels import SOURCES
-
-
-def _duration(value: Any) -> timedelta:
-    match = re.fullmatch(r"(\d{1,6}) (minute|hour|day|week)s?", str(value).strip())
-    if not match:
-        raise ValueError("a duration reads like '90 minutes', '1 day' or '2 weeks'")
-    return timedelta(**{match[2] + "s": int(match[1])})
-
-
-def _flat(value: Any) -> Any:
-    """Flatten lists of lists, so that a YAML anchor can be used again inside a longer list."""
-    if not isinstance(value, list):
-        return value
-    return [leaf for item in value for leaf in (_flat(item) if isinstance(item, list) else [item])]
+from data.call import Answer, CallerRole, CallSource, Known, Question
+from data.cut import CutSettings
+from data.known import known_at, sounds_later
+from data.labelling import Duration, LabelRule, Part, Values
 
 
 def _zone(name: str) -> str:
@@ -54,30 +33,6 @@ def _codec(name: str) -> str:
         return codecs.lookup(name).name
     except LookupError:
         raise ValueError("not an encoding that Python knows, such as utf-8 or cp1252") from None
-
-
-def _regex(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error:
-        raise ValueError("not a regular expression") from None
-    return pattern
-
-
-def _source(name: str) -> str:
-    if name not in SOURCES:
-        raise ValueError(f"a label's source is one of {', '.join(SOURCES)}")
-    return name
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Values = Annotated[list[str], BeforeValidator(_flat)]
-
-
-class Part(BaseModel):
-    """A part of a mapping: frozen, and no key that is not known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ColumnRule(Part):
@@ -145,6 +100,16 @@ class RecordedRule(TimeRule):
         return self
 
 
+CUT_REMARKS = "$cut"
+"""In a label rule: the remarks that the cut took from the narrative, as if they were a column."""
+
+
+class NarrativeCut(CutSettings):
+    """That narratives are cut at dispatch, and when that was."""
+
+    dispatched_at: TimeRule | None = None
+
+
 class CallRules(Part):
     """One rule per field of a `Call` that the export can tell."""
 
@@ -162,6 +127,17 @@ class CallRules(Part):
     longitude: TextRule | None = None
     premise_id: TextRule | None = None
     answers: dict[Question, TextRule] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_later(cls, given: Any) -> Any:
+        for name in given if isinstance(given, dict) else ():
+            if name not in cls.model_fields and known_at(str(name)) is Known.AFTER_DISPATCH:
+                raise ValueError(
+                    f"{name} is known only after dispatch: it belongs to outcome or labels, "
+                    "and can't be a field of a call"
+                )
+        return given
 
     def texts(self) -> dict[str, TextRule]:
         """Give the rules of the plain fields: all but `received_at` and `answers`."""
@@ -192,35 +168,6 @@ class GroupRules(Part):
     incident_id: TextRule
 
 
-class Pattern(Part):
-    """A regular expression that is searched for in a value."""
-
-    pattern: Annotated[str, AfterValidator(_regex)]
-
-
-Condition = dict[str, Values | Pattern]
-"""Column → values or a pattern; a row fits if any of the columns does."""
-
-
-class LabelRule(Part):
-    """How one target is labelled. `missing` goes before `positive`, that before `negative`.
-
-    A row that fits none of the three has no label: it is missing, not negative.
-    """
-
-    target: Target
-    source: Annotated[str, AfterValidator(_source)]
-    confidence: Annotated[float, Field(ge=0, le=1)]
-    positive: Condition
-    negative: Condition = {}
-    missing: Condition = {}
-    known_after: Duration | None = None
-
-    def read(self) -> tuple[str, ...]:
-        """Name the columns that the rule reads."""
-        return (*self.positive, *self.negative, *self.missing)
-
-
 _CHOICES: dict[str, tuple[str, ...]] = {
     "call_source": get_args(CallSource),
     "caller_role": get_args(CallerRole),
@@ -240,10 +187,13 @@ class Mapping(Part):
     encoding: Annotated[str, AfterValidator(_codec)] = "utf-8"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     notes: list[str] = []
+    known_at: dict[str, Known] = {}
     call: CallRules
+    narrative_cut: NarrativeCut | None = None
     outcome: OutcomeRules | None = None
     groups: GroupRules | None = None
     labels: list[LabelRule] = []
+    standard_labels: bool = False
 
     @property
     def before_dispatch(self) -> frozenset[str]:
@@ -262,8 +212,10 @@ class Mapping(Part):
     @property
     def columns(self) -> frozenset[str]:
         """Columns that a file must have."""
-        groups = [] if self.groups is None else [self.groups.incident_id]
-        return self.before_dispatch | self.after_dispatch | _columns(groups)
+        more: list[ColumnRule] = [] if self.groups is None else [self.groups.incident_id]
+        if self.narrative_cut is not None and self.narrative_cut.dispatched_at is not None:
+            more.append(self.narrative_cut.dispatched_at)
+        return (self.before_dispatch | self.after_dispatch | _columns(more)) - {CUT_REMARKS}
 
     @property
     def has_pseudonyms(self) -> bool:
@@ -281,6 +233,27 @@ class Mapping(Part):
                 f"the column {both[0]} feeds both the call and its outcome or label; "
                 "what is learned after dispatch can't be known before"
             )
+        later = sorted(c for c in self.before_dispatch if self._known(c) is Known.AFTER_DISPATCH)
+        if later:
+            stated = later[0] in self.known_at
+            raise ValueError(
+                f"the column {later[0]} is known only after dispatch, "
+                + (
+                    "as known_at states, and can't feed the call"
+                    if stated
+                    else "or is called so, and can't feed the call; if it is known before, state "
+                    f"`known_at: {{{later[0]}: interview}}`"
+                )
+            )
+        strangers = sorted(set(self.known_at) - self.columns)
+        if strangers:
+            raise ValueError(f"known_at speaks of {strangers[0]}, a column that no rule reads")
+        if self.narrative_cut is not None and self.call.narrative is None:
+            raise ValueError("narrative_cut: there is no call.narrative to cut")
+        if CUT_REMARKS in self.after_dispatch and self.narrative_cut is None:
+            raise ValueError(f"a label rule reads {CUT_REMARKS}, and there is no narrative_cut")
+        if self.standard_labels and self.outcome is None:
+            raise ValueError("standard_labels need an outcome to draw labels from")
         if self.labels and self.outcome is None:
             raise ValueError("labels need outcome.recorded_at: a label is as old as its outcome")
         if self.call.narrative is not None and self.call.narrative.cut is not None:
@@ -291,6 +264,11 @@ class Mapping(Part):
             if wrong:
                 raise ValueError(f"{name}: {wrong[0]!r} is not one of {', '.join(allowed)}")
         return self
+
+    def _known(self, column: str) -> Known | None:
+        if column in self.known_at:
+            return self.known_at[column]
+        return Known.AFTER_DISPATCH if sounds_later(column) else None
 
     def _choosing(self) -> Iterator[tuple[str, TextRule]]:
         fields = self.call.texts() | ({} if self.outcome is None else self.outcome.texts())

@@ -579,7 +579,18 @@ def test_every_mapping_that_ships_is_sound(path: Path) -> None:
         ({"time_zone": "Boston"}, "time_zone: not a time zone"),
         ({"encoding": "latin-99"}, "encoding: not an encoding"),
         ({"call__call_id": None}, "call.call_id: Field required"),
-        ({"call__disposition": {"column": "Dispo"}}, "call.disposition: Extra inputs"),
+        ({"call__disposition": {"column": "Dispo"}}, "disposition is known only after dispatch"),
+        ({"call__final_call_type": {"column": "X"}}, "final_call_type is known only after"),
+        ({"call__weather": {"column": "X"}}, "call.weather: Extra inputs"),
+        ({"call__priority": {"column": "Cleared By"}}, "the column Cleared By is known only after"),
+        ({"call__call_type": {"column": "FinalCode"}}, "FinalCode is known only after dispatch"),
+        (
+            {"known_at": {"Pri": "after_dispatch"}},
+            "the column Pri is known only after dispatch, as known_at states",
+        ),
+        ({"known_at": {"Pri": "later"}}, "known_at.Pri: "),
+        ({"known_at": {"Weather": "received"}}, "known_at speaks of Weather"),
+        ({"outcome": None, "labels": [], "standard_labels": "true"}, "standard_labels need"),
         ({"call__priority": {"colum": "Pri"}}, "call.priority.colum: Extra inputs"),
         ({"call__priority": {"columns": ["A"], "column": "B"}}, "call.priority: give exactly one"),
         ({"call__priority": {"column": "Pri", "default": "1"}}, "call.priority: default and"),
@@ -591,6 +602,25 @@ def test_every_mapping_that_ships_is_sound(path: Path) -> None:
         ({"call__answers__armed": {"column": "X"}}, "call.answers.armed"),
         ({"outcome__recorded_at": {"after_received": "soon"}}, "after_received: a duration"),
         ({"outcome__weapon_found__codes": {"Y": "yes"}}, "weapon_found: 'yes' is not"),
+        ({"narrative_cut": {}, "call__narrative": None}, "there is no call.narrative to cut"),
+        ({"narrative_cut": {"words": "some"}}, "narrative_cut.words: "),
+        (
+            {"narrative_cut": {"extra": [{"name": "x", "starts": "a*"}]}},
+            "narrative_cut.extra.0.starts: a pattern of a cut",
+        ),
+        (
+            {
+                "labels": [
+                    {
+                        "target": "safety_risk",
+                        "source": "free_text_rule",
+                        "confidence": "1",
+                        "positive": {"$cut": {"pattern": "arrest"}},
+                    }
+                ]
+            },
+            "there is no narrative_cut",
+        ),
         ({"outcome": None}, "labels need outcome.recorded_at"),
         ({"call__priority": {"column": "Final Type"}}, "the column Final Type feeds both"),
         (
@@ -607,6 +637,82 @@ def test_a_wrong_mapping_names_the_key(
         load(variant(**changes))
     assert "own.yaml" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_mapping_may_state_that_a_column_is_known_before_dispatch(
+    variant: Callable[..., Path], export: Callable[..., Dataset]
+) -> None:
+    mapping = variant(call__priority={"column": "Final Pri"}, known_at={"Final Pri": "interview"})
+    assert export({"Final Pri": "2"}, mapping=mapping).calls["priority"].tolist() == ["2"]
+
+
+def test_standard_labels_come_from_the_outcome_where_a_mapping_asks_for_them(
+    variant: Callable[..., Path], export: Callable[..., Dataset]
+) -> None:
+    finding = {"column": "Finding", "codes": {"C": "crisis", "N": "no_crisis"}}
+    mapping = variant(standard_labels="true", outcome__clinician_finding=finding, labels=[])
+    dataset = export(
+        {"Finding": "C", "Weapon Found": "Y"},
+        {"Finding": "", "Weapon Found": "N"},
+        {"Finding": "N", "Weapon Found": ""},
+        mapping=mapping,
+    )
+    targets = dataset.targets()
+    assert targets["mental_health_crisis"].tolist() == [True, pd.NA, False]
+    assert targets["safety_risk"].tolist() == [True, pd.NA, pd.NA]
+    assert dataset.labels is not None
+    assert set(dataset.labels["source"]) == {"clinician_finding", "force_or_weapon_flag"}
+
+
+def test_narratives_are_cut_at_dispatch_where_a_mapping_asks_for_it(
+    variant: Callable[..., Path], export: Callable[..., Dataset]
+) -> None:
+    remarks = "brother has a knife\n2A12 ON SCENE\nmale arrested"
+    label = {
+        "target": "safety_risk",
+        "source": "free_text_rule",
+        "confidence": "0.6",
+        "positive": {"$cut": {"pattern": "arrested"}},
+    }
+    mapping = variant(narrative_cut={}, labels=[label])
+    dataset = export({"Remarks": remarks}, {"Remarks": "quiet"}, {"Remarks": ""}, mapping=mapping)
+    assert dataset.calls["narrative"].tolist() == ["brother has a knife", "quiet", ""]
+    assert dataset.targets()["safety_risk"].tolist() == [True, pd.NA, pd.NA]
+    told = dataset.manifest["narrative_cut"]
+    assert (told["narratives"], told["narratives_cut"]) == (2, 1)
+    assert told["by_rule"] == {"unit status": 1}
+    assert "knife" not in json.dumps(dataset.manifest)
+    assert "narrative_cut" not in export({"Remarks": remarks}).manifest
+
+
+def test_stamped_remarks_are_cut_by_the_time_of_dispatch(
+    variant: Callable[..., Path], export: Callable[..., Dataset]
+) -> None:
+    rule = {"column": "Sent", "formats": ["%m/%d/%Y %H:%M"]}
+    mapping = variant(narrative_cut={"dispatched_at": rule})
+    remarks = "14:31 has a knife\n14:33 in kitchen\n14:40 asleep now"
+    dataset = export(
+        {"Remarks": remarks, "Sent": "01/05/2026 14:33"},
+        {"Remarks": remarks, "Sent": ""},
+        {"Remarks": remarks, "Sent": "soon"},
+        mapping=mapping,
+    )
+    assert dataset.calls["narrative"].tolist() == [remarks[:-17].rstrip(), remarks]
+    assert reasons(dataset) == {"dispatched_at: not a date in any declared format": 1}
+
+
+def test_of_two_rules_of_one_source_the_more_confident_wins(
+    variant: Callable[..., Path], export: Callable[..., Dataset]
+) -> None:
+    rules = [
+        {"target": "safety_risk", "source": "disposition", "confidence": sure, **says}
+        for sure, says in (
+            ("0.9", {"positive": {"Weapon Found": ["Y"]}}),
+            ("0.5", {"positive": {"Dispo": ["X"]}, "negative": {"Dispo": ["SETTLED"]}}),
+        )
+    ]
+    dataset = export({"Weapon Found": "Y"}, {}, mapping=variant(labels=rules))
+    assert dataset.targets()["safety_risk"].tolist() == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -280,7 +280,7 @@ def test_check_refuses_what_is_no_folder_of_calls(run: Run, state: str) -> None:
     assert err.startswith("crisiscall: calls")
 
 
-@pytest.mark.parametrize("verb", ["synthesize", "import", "check"])
+@pytest.mark.parametrize("verb", ["synthesize", "import", "check", "label"])
 def test_help_has_an_example(run: Run, verb: str) -> None:
     code, out, _ = run(verb, "--help")
     assert code == 0
