@@ -53,8 +53,8 @@ def main() -> None:
         "training.\n\n"
         f"{head_table(test)}\n\n{recommendation_tables(test['recommendation'])}\n\n"
         f"For comparison, {seen['calls']:,} calls of the same period whose scenario family was "
-        "learned from, with their label noise: these figures say how well sentences are "
-        f"remembered, and nothing more.\n\n{head_table(seen)}\n",
+        "learned from, with their label noise, which those above do not have.\n\n"
+        f"{head_table(seen)}\n",
         encoding="utf-8",
     )
 
