@@ -78,7 +78,7 @@ def tokenize(text: str) -> list[Token]:
 
     Examples
     --------
-    >>> [token.text for token in tokenize("He\u2019s got a KN\u200bIFE, apt 12B")]
+    >>> [token.text for token in tokenize("He\u2019s got a KN\u200bIFE, apt 14B")]
     ["he's", 'got', 'a', 'knife', 'apt', '00b']
     >>> token = tokenize("a KN\u200bIFE")[1]
     >>> (token.start, token.end)
