@@ -124,11 +124,12 @@ def roles_part() -> str:
             places[str(name)] = f"GET {path}/…" if isinstance(route, Mount) else f"GET {path}"
     rows = [["", *ROLES], ["---", *(":-:" for _ in ROLES)]]
     public = []
-    for name, allowed in ACCESS.items():
+    for name, place in places.items():  # in the order of the API's description
+        allowed = ACCESS.get(name, PUBLIC)
         if allowed is PUBLIC:
-            public.append(f"`{places[name]}`")
+            public.append(f"`{place}`")
         else:
-            rows.append([f"`{places[name]}`", *("✓" if role in allowed else "" for role in ROLES)])
+            rows.append([f"`{place}`", *("✓" if role in allowed else "" for role in ROLES)])
     return _table(rows) + f"\nAnyone, signed in or not: {', '.join(public)}.\n"
 
 
