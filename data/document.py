@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, ValidationError
 
 
 class DocumentError(ValueError):
@@ -90,3 +90,17 @@ def read_document(text: str) -> Any:
         # A date that does not exist, or nesting without end.
         what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise DocumentError(f"not valid YAML: {what}") from None
+
+
+def first_mistake(error: ValidationError, whole: str) -> str:
+    """Say in one line where a document goes wrong first, and how.
+
+    Parameters
+    ----------
+    error : pydantic.ValidationError
+    whole : str
+        What to name where the mistake is in no single field, such as "the plan".
+    """
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"]) or whole
+    return f"{path}: {first['msg'].removeprefix('Value error, ')}"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from data.document import Day, DocumentError, read_document
+from data.document import Day, DocumentError, first_mistake, read_document
 from data.errors import InputError
 from data.known import refuse_later
 from model_service.model.features import CONCEPTS, FeatureSettings
@@ -121,6 +121,4 @@ def load_config(name: str) -> TrainingConfig:
     try:
         return TrainingConfig.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"]) or "the configuration"
-        raise ConfigError(f"{name}: {path}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise ConfigError(f"{name}: {first_mistake(error, 'the configuration')}") from None

@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from data.call import TARGETS, Call, Question
-from data.document import Day, DocumentError, read_document
+from data.document import Day, DocumentError, first_mistake, read_document
 from data.errors import InputError
 from model_service.model.safeguards import (
     ABSTENTION_TEXTS,
@@ -408,9 +408,7 @@ def parse_plan(text: str, *, name: str) -> ResponsePlan:
     try:
         return ResponsePlan.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"]) or "the plan"
-        raise PlanError(f"{name}: {path}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise PlanError(f"{name}: {first_mistake(error, 'the plan')}") from None
 
 
 def load_plan(path: Path | str) -> tuple[ResponsePlan, str]:
