@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from threading import Lock
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -24,8 +24,10 @@ from data.document import DocumentError, read_document
 from data.errors import InputError
 from data.text import Token, tokenize
 
-POLARITIES = ("said", "denied", "asked", "past", "supposed")
+Polarity = Literal["said", "denied", "asked", "past", "supposed"]
 """How a concept was spoken of."""
+
+POLARITIES: tuple[Polarity, ...] = get_args(Polarity)
 
 KINDS: dict[str, str] = {
     "said": "said",

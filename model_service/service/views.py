@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from data.call import Call, Outcome
 from model_service.model.assess import Assessment
+from model_service.model.concepts import Polarity
 from model_service.model.decision import OverrideReason
 from model_service.model.explanation import Explanation
 from model_service.model.plan import PROTOCOL, Band, Recommendation, UnservedReason
@@ -101,6 +102,18 @@ class FieldView(View):
     safety_risk: float
 
 
+class ConceptView(View):
+    """A meaning found in place, with its log-odds per target; `words` hold the same already."""
+
+    column: str = Field(description="The field of the call in which it stands.")
+    start: int = Field(description="Its first character.")
+    end: int = Field(description="The character after its last.")
+    concept: str = Field(description="A concept of the release's list, such as `wants_to_die`.")
+    polarity: Polarity = Field(description="How it was spoken of.")
+    mental_health_crisis: float
+    safety_risk: float
+
+
 class PairView(View):
     """Log-odds per target."""
 
@@ -115,6 +128,9 @@ class ExplanationView(View):
     log_odds: PairView
     words: list[WordView]
     fields: list[FieldView]
+    concepts: list[ConceptView] = Field(
+        default=[], description="Meanings found in the words; absent in records of old releases."
+    )
 
 
 class ModelName(View):
@@ -320,6 +336,7 @@ def explanation_bytes(explanation: Explanation) -> bytes:
             "log_odds": {"mental_health_crisis": log_crisis, "safety_risk": log_risk},
             "words": explanation.words,
             "fields": explanation.fields,
+            "concepts": explanation.concepts,
         }
     )
 

@@ -184,6 +184,7 @@ function render(assessment, narrative) {
   }));
   $("reasons").replaceChildren(...recommendation.reasons.map((reason) => element("li", reason.text)));
   mark($("evidence"), narrative, explanation?.words ?? []);
+  meanings(explanation?.concepts ?? []);
   figures(narrative, explanation);
   $("record").textContent = `Record ${assessment.log.sequence} in the log, release ${assessment.model.release}.`;
   $("result").hidden = false;
@@ -210,6 +211,18 @@ function mark(place, narrative, words) {
   }
   pieces.push(document.createTextNode(characters.slice(at).join("")));
   place.replaceChildren(...pieces);
+}
+
+// What was found in the words, and how it was spoken of: "weapon – denied". Once each.
+function meanings(concepts) {
+  const found = new Map();
+  for (const { column, concept, polarity } of concepts) {
+    if (column !== "narrative") continue;
+    const words = concept.replaceAll("_", " ");
+    found.set(`${concept} ${polarity}`, polarity === "said" ? words : `${words} – ${polarity}`);
+  }
+  $("meanings").replaceChildren(...[...found.values()].map((words) => element("li", words)));
+  $("meanings").hidden = !found.size;
 }
 
 // Everything that the two probabilities are made of, what weighs most first.
