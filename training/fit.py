@@ -196,7 +196,7 @@ def _search(
         raise
     unseen = features.transform(calls[validation])
     blocks = features.named_steps["columns"].output_indices_
-    unscaled = concept_prior(features, config.features)
+    unscaled = concept_prior(features, config.features, seen)
     tried: list[dict[str, Any]] = []
     best: tuple[float, _Found] | None = None
     names = list(config.search.weights)

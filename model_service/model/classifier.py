@@ -122,7 +122,7 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
         """
         self.features_ = build_features(self.settings)
         matrix = self.features_.fit_transform(X)
-        return self.fit_heads(matrix, y, prior=concept_prior(self.features_, self.settings))
+        return self.fit_heads(matrix, y, prior=concept_prior(self.features_, self.settings, matrix))
 
     def fit_heads(
         self,

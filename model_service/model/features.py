@@ -194,20 +194,35 @@ class Prior:
         return replace(self, matrix=csr_matrix(self.matrix @ diags_array(scale)))
 
 
-def concept_prior(features: Pipeline, settings: FeatureSettings) -> Prior | None:
-    """Make the prior of fitted features; None where there are no concepts or it counts nothing."""
+def concept_prior(
+    features: Pipeline, settings: FeatureSettings, matrix: csr_matrix
+) -> Prior | None:
+    """Make the prior of fitted features; None where there are no concepts or it counts nothing.
+
+    A call of which only a concept is known has no other word, and in every category it is the
+    average call: without that its intercept would be another than that of real calls, and every
+    concept's weight would be off by the difference.
+
+    Parameters
+    ----------
+    features : Pipeline
+        Fitted, as `build_features` makes it.
+    settings : FeatureSettings
+    matrix : sparse matrix of shape (n_calls, n_features)
+        What `features` made of the training calls.
+    """
     if settings.concepts is None or not settings.concepts.prior_calls:
         return None
     columns = features.named_steps["columns"]
     block = columns.output_indices_[CONCEPTS]
     found = matcher(columns.named_transformers_[CONCEPTS].source)
     said = [block.start + found.columns.index((name, "said")) for name in found.names]
-    scale = settings.weights.get(CONCEPTS, 1.0)
-    width = max(part.stop for part in columns.output_indices_.values())
-    matrix = csr_matrix(
-        (np.full(len(said), scale), (np.arange(len(said)), said)), shape=(len(said), width)
-    )
-    return Prior(matrix, np.array(found.given), settings.concepts.prior_calls)
+    usual = np.asarray(matrix.mean(axis=0)).ravel()
+    for name in (CONCEPTS, *(text.column for text in settings.texts)):
+        usual[columns.output_indices_[name]] = 0.0
+    rows = np.tile(usual, (len(said), 1))
+    rows[np.arange(len(said)), said] = settings.weights.get(CONCEPTS, 1.0)
+    return Prior(csr_matrix(rows), np.array(found.given), settings.concepts.prior_calls)
 
 
 class Prepare(TransformerMixin, BaseEstimator):  # type: ignore[misc]

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from data.call import TARGETS, Call
 from data.frame import to_frame
 from model_service.model.classifier import CallClassifier, TooFewLabels, as_labels, labelled
-from model_service.model.features import FeatureSettings, concept_prior
+from model_service.model.features import CONCEPTS, FeatureSettings, concept_prior
 
 SETTINGS = FeatureSettings.model_validate(
     {
@@ -188,12 +188,29 @@ def test_a_concept_that_no_training_call_holds_counts_as_its_list_judges() -> No
     assert after[1, 1] > after[0, 1] + 1  # a risk rather than suicidal words
 
 
+def test_a_call_of_which_only_a_concept_is_known_is_else_the_average_call() -> None:
+    X, y = calls_and_labels()
+    model = CallClassifier(concept_settings(2), C=BOTH).fit(X, y)
+    matrix = model.features_.transform(X)
+    prior = concept_prior(model.features_, model.settings, matrix)
+    assert prior is not None
+    blocks = model.features_.named_steps["columns"].output_indices_
+    rows, usual = prior.matrix.toarray(), np.asarray(matrix.mean(axis=0)).ravel()
+    for name, block in blocks.items():
+        if name == CONCEPTS:
+            assert (rows[:, block].sum(axis=1) == 1).all()
+        elif name in {text.column for text in model.settings.texts}:
+            assert not rows[:, block].any()
+        else:
+            assert rows[:, block] == pytest.approx(np.tile(usual[block], (len(rows), 1)))
+
+
 def test_a_prior_of_two_calls_is_two_calls_more() -> None:
     X, y = calls_and_labels()
     model = CallClassifier(concept_settings(2), C=BOTH, tol=1e-9).fit(X, y)
-    prior = concept_prior(model.features_, model.settings)
-    assert prior is not None
     matrix = model.features_.transform(X)
+    prior = concept_prior(model.features_, model.settings, matrix)
+    assert prior is not None
     share = prior.share[:, 0]
     head = model.heads_["mental_health_crisis"]
 
