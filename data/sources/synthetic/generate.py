@@ -32,19 +32,25 @@ from data.frame import DTYPES
 from data.labels import DTYPES as LABEL_DTYPES
 from data.sources.synthetic.city import City, Place, shipped_city
 from data.sources.synthetic.grammar import Parts, Scene
-from data.sources.synthetic.library import Family, Hours, Library, Odds, Style, shipped
+from data.sources.synthetic.library import Family, Hours, Library, Odds, shipped
 from data.sources.synthetic.narrative import Text, compose, role_in
 from data.sources.synthetic.outcomes import Endings, delay
 from data.sources.synthetic.roles import ROLES, SHARES, Role, begins, roles_of
+from data.sources.synthetic.styles import STYLES, Style
 from data.sources.synthetic.weighted import Weighted
 
-VERSION = "1"
+VERSION = "2"
 """Of the generator; the same arguments give the same calls only within one version."""
 
 CRISIS_RISK = 0.45
 OTHER_RISK = 0.12
 
-STYLES: dict[Style, float] = {"spoken": 0.45, "shorthand": 0.45, "log": 0.10}
+WRITTEN = 0.5
+"""Share of the incidents that are told in words written out whole, in place of the grammar's."""
+
+STYLE_SHARES: dict[Style, float] = {"spoken": 0.45, "shorthand": 0.45, "log": 0.10}
+"""Of the grammar's calls; a written call has the style that it was written in."""
+
 CALLERS: dict[int, float] = {1: 0.92, 2: 0.06, 3: 0.02}
 """Calls about one incident → share of incidents."""
 REVISIONS: dict[int, float] = {1: 0.72, 2: 0.18, 3: 0.10}
@@ -200,6 +206,7 @@ def synthesize(
             "crisis_share": crisis_share,
             "crisis_risk_share": CRISIS_RISK,
             "other_risk_share": OTHER_RISK,
+            "written_share": WRITTEN,
         },
         "roles_from": {
             role: (start + timedelta(maker.day_at(begins(role)))).isoformat() for role in ROLES
@@ -254,7 +261,6 @@ class _Maker:
                 (False, False): (1 - crisis_share) * (1 - OTHER_RISK),
             }
         )
-        self._styles = Weighted.of(STYLES)
         self._callers = Weighted.of(CALLERS)
         self._revisions = Weighted.of(REVISIONS)
         self._ages = Weighted.of(AGES)
@@ -327,7 +333,7 @@ class _Maker:
             place=place,
             language=self._city.draw_language(place.neighborhood, random),
             persons=self._draw_persons(family),
-            style=self._styles.draw(random),
+            style=self._own[family.name].styles.draw(random),
         )
 
     def _draw_persons(self, family: Family) -> dict[str, tuple[Parts, ...]]:
@@ -463,8 +469,18 @@ class _Own:
         file = family.file
         self._city = city
         self._crisis = file.crisis
-        self._types = Weighted(
-            [city.call_type(words) for words in file.call_types], list(file.call_types.values())
+        self.styles = Weighted.of(
+            {style: len(family.templates.get(style, ())) for style in STYLES}
+            if family.written
+            else STYLE_SHARES
+        )
+        self._types = (
+            Weighted(
+                [city.call_type(words) for words in file.call_types],
+                list(file.call_types.values()),
+            )
+            if file.call_types
+            else None
         )
         self._sources = Weighted.of(file.sources) if file.sources else city.sources
         roles = file.roles or city.file.roles
@@ -473,8 +489,9 @@ class _Own:
         self._others = Weighted.of(others) if any(others.values()) else self._roles
         self._may_be_self = roles.get("self", 0) > 0
         self._odds: list[tuple[str, float, Weighted[str]]] = []
+        usual = {} if family.written else city.file.answers
         for question in QUESTIONS:
-            odds = {**city.file.answers, **file.answers}.get(question)  # type: ignore[call-overload]
+            odds = {**usual, **file.answers}.get(question)  # type: ignore[call-overload]
             if odds is not None and odds.asked:
                 self._odds.append((question, odds.asked, _answers(odds)))
 
@@ -484,7 +501,7 @@ class _Own:
             return self._city.file.crisis_type
         kind = random()
         if kind < OWN_TYPE:
-            return self._types.draw(random)
+            return self._types.draw(random) if self._types else None
         return self._city.general_types.draw(random) if kind < OWN_TYPE + GENERAL_TYPE else None
 
     def draw_source(self, random: Callable[[], float]) -> str:
@@ -533,15 +550,19 @@ def _recorded(answers: dict[str, str], random: Callable[[], float]) -> dict[str,
 def _weights(
     families: Sequence[Family], roles: Mapping[str, Role], by_role: Mapping[Role, float]
 ) -> list[float]:
-    """Weigh families such that each role gets its share, if it has any families."""
-    of_role: dict[Role, float] = {}
+    """Weigh families such that each role gets its share, and in it the written ones theirs."""
+    total: dict[tuple[Role, bool], float] = {}
+    for family in families:
+        kind = roles[family.name], family.written
+        total[kind] = total.get(kind, 0.0) + family.file.weight
+    weights = []
     for family in families:
         role = roles[family.name]
-        of_role[role] = of_role.get(role, 0.0) + family.file.weight
-    return [
-        by_role.get(roles[family.name], 0.0) * family.file.weight / of_role[roles[family.name]]
-        for family in families
-    ]
+        both = {(role, True), (role, False)} <= total.keys()
+        share = (WRITTEN if family.written else 1 - WRITTEN) if both else 1.0
+        share *= by_role.get(role, 0.0)
+        weights.append(share * family.file.weight / total[role, family.written])
+    return weights
 
 
 def _dataset(made: Sequence[_Made], manifest: dict[str, Any]) -> Dataset:

@@ -10,19 +10,19 @@ import functools
 import importlib.resources
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from data.call import CallerRole, CallSource, Question, Words
 from data.sources.synthetic.grammar import GrammarError, Parts, parse, slots_of
+from data.sources.synthetic.styles import STYLES, Style
+from data.sources.synthetic.written import leaves
 
 Sex = Literal["m", "f"]
 Age = Literal["child", "teen", "adult", "elder"]
-Style = Literal["spoken", "shorthand", "log"]
 Hours = Literal["flat", "day", "evening", "night", "school", "bar"]
-STYLES: tuple[Style, ...] = get_args(Style)
 SECOND = "o_"
 """Prefix of the slots of a call's second person."""
 
@@ -69,20 +69,26 @@ class Subject(Part):
     age: Annotated[list[Age], Field(min_length=1)] | None = None
 
 
-class FamilyFile(Part):
-    """A family of calls as its file says it: one kind of event, told in many ways."""
+class Scenario(Part):
+    """What is true of every call of a family, whatever its words."""
 
     family: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
     crisis: bool
     risk: bool
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    about: Annotated[str, Field(min_length=1)]
-    call_types: Annotated[dict[Words, Weight], Field(min_length=1)]
+    call_types: dict[Words, Weight] = {}
     sources: dict[CallSource, Weight] = {}
     roles: dict[CallerRole, Weight] = {}
     hours: Hours = "flat"
     subject: Subject = Subject()
     answers: dict[Question, Odds] = {}
+
+
+class FamilyFile(Scenario):
+    """A family of calls as its file says it: one kind of event, told in many ways."""
+
+    about: Annotated[str, Field(min_length=1)]
+    call_types: Annotated[dict[Words, Weight], Field(min_length=1)]
     slots: Slots = {}
     spoken: Alternatives
     shorthand: Alternatives
@@ -141,10 +147,15 @@ class LexiconFile(Part):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A family with its templates parsed and linked."""
+    """A family with its templates parsed and linked.
 
-    file: FamilyFile
+    `written` families hold whole calls (`data.sources.synthetic.written`): nothing is put around
+    their texts, and no protocol answers are drawn that might contradict them.
+    """
+
+    file: Scenario
     templates: Mapping[Style, tuple[Parts, ...]]
+    written: bool = False
 
     @property
     def name(self) -> str:
@@ -425,8 +436,10 @@ def _link_lexicon(file: LexiconFile, name: str) -> tuple[Lexicon, dict[str, tupl
     return lexicon, shared
 
 
-def load(families: Mapping[str, str], lexicon: str) -> Library:
-    """Load, check and link families and their lexicon.
+def load(
+    families: Mapping[str, str], lexicon: str, written: Mapping[str, str] | None = None
+) -> Library:
+    """Load, check and link families, written calls and their lexicon.
 
     Parameters
     ----------
@@ -434,6 +447,8 @@ def load(families: Mapping[str, str], lexicon: str) -> Library:
         File name → YAML.
     lexicon : str
         YAML of the lexicon.
+    written : mapping of str to str, optional
+        File name → lines of whole calls.
 
     Returns
     -------
@@ -459,6 +474,17 @@ def load(families: Mapping[str, str], lexicon: str) -> Library:
         linked[file.family] = Family(file, templates)
     if not linked:
         raise GrammarError("there are no families of calls; add YAML files under families/")
+    for path in sorted(written or {}):
+        linker = _Linker(f"written/{path}", person, shared)
+        for leaf in leaves(path, (written or {})[path]):
+            scenario = Scenario(
+                family=leaf.name, crisis=leaf.crisis, risk=leaf.risk, weight=len(leaf.texts)
+            )
+            linked[leaf.name] = Family(
+                scenario,
+                {style: linker.parse(texts, leaf.name) for style, texts in leaf.by_style().items()},
+                written=True,
+            )
     return Library(shared_words, linked)
 
 
@@ -477,4 +503,9 @@ def shipped() -> Library:
         for file in here.joinpath("families").iterdir()
         if file.name.endswith(".yaml")
     }
-    return load(families, here.joinpath("lexicon.yaml").read_text(encoding="utf-8"))
+    written = {
+        file.name: file.read_text(encoding="utf-8")
+        for file in here.joinpath("written").iterdir()
+        if file.name.endswith(".tsv")
+    }
+    return load(families, here.joinpath("lexicon.yaml").read_text(encoding="utf-8"), written)

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from data.sources.synthetic.grammar import Scene, draw, expand, tidy
-from data.sources.synthetic.library import Family, Lexicon, Style
+from data.sources.synthetic.library import Family, Lexicon
 from data.sources.synthetic.noise import mishear, mistype, reword_log
+from data.sources.synthetic.styles import Style
 
 _TURN = " / "
 _QUESTION = re.compile(
@@ -110,13 +111,20 @@ def compose(
     generic = _Generic(scene, lexicon, about_another, language)
     if random() < _EMPTY:
         return Text([""], " ", about_another, relation)
-    if style == "spoken":
-        pieces, joiner = mishear(_spoken(story, generic, answers, foreign), random)
+    if family.written:
+        told = story.split(_TURN) if style == "spoken" else [story]
+    elif style == "spoken":
+        told = _spoken(story, generic, answers, foreign)
     elif style == "shorthand":
-        pieces, joiner = mistype(_shorthand(story, generic, answers, foreign), random, stamp=stamp)
+        told = _shorthand(story, generic, answers, foreign)
     else:
-        pieces = [reword_log(piece, random) for piece in _log(story, generic, foreign)]
-        joiner = " "
+        told = _log(story, generic, foreign)
+    if style == "spoken":
+        pieces, joiner = mishear(told, random)
+    elif style == "shorthand":
+        pieces, joiner = mistype(told, random, stamp=stamp)
+    else:
+        pieces, joiner = [reword_log(piece, random) for piece in told], " "
     return Text(pieces, joiner, about_another, relation)
 
 

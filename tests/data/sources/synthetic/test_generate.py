@@ -163,14 +163,15 @@ def test_incidents_have_several_callers_with_other_words(small: Dataset) -> None
 
 def test_styles_are_mixed(dataset: Dataset) -> None:
     assert dataset.groups is not None
-    shares = dataset.groups["style"].value_counts(normalize=True)
+    told = dataset.groups[~dataset.groups["family"].str.startswith("written_")]
+    shares = told["style"].value_counts(normalize=True)
     assert shares["spoken"] == pytest.approx(0.45, abs=0.05)
     assert shares["log"] == pytest.approx(0.10, abs=0.04)
 
 
 def test_no_telephone_number_but_invented_ones(dataset: Dataset) -> None:
     numbers = [m[0] for text in dataset.calls["narrative"] for m in PHONE.finditer(text)]
-    assert len(numbers) > 100
+    assert len(numbers) > 50
     assert all(re.search(r"555[-. ]?01\d\d$", number) for number in numbers)
 
 

@@ -56,9 +56,9 @@ def test_a_person_slot_must_be_there_for_everybody(
 
 
 def test_shipped_families_are_many_and_rich() -> None:
-    library = shipped()
-    assert len(library.families) >= 60
-    for family in library.families.values():
+    told = [family for family in shipped().families.values() if not family.written]
+    assert len(told) >= 60
+    for family in told:
         for style, minimum in MINIMUM.items():
             texts = getattr(family.file, style)
             assert len(set(texts)) >= minimum, f"{family.name}: {style} has {len(set(texts))}"
