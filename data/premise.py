@@ -191,6 +191,9 @@ class PremiseHistory:
             if not calls:
                 for table in (self._calls, self._crises, self._since, self._spells):
                     table.pop(premise, None)
+        self._early = {
+            call_id: told for call_id, told in self._early.items() if told[-1][1] >= oldest
+        }
         return len(old)
 
 
