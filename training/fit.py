@@ -221,8 +221,9 @@ def _search(
         heads: dict[str, LogisticRegression] | None = None
         solved: dict[tuple[str, float], LogisticRegression] = {}
         for C in config.search.C:
-            # A candidate is only ranked; what is released is solved to the end.
-            model = CallClassifier(settings, C=dict.fromkeys(TARGETS, C), tol=1e-4)
+            # Solved to the end: with a coarser tolerance a warm start can pass for the solution
+            # of the next candidate, and the candidates are all one.
+            model = CallClassifier(settings, C=dict.fromkeys(TARGETS, C))
             model.fit_heads(here, y[train], prior=prior, start=heads)
             heads = model.heads_
             for target in TARGETS:
