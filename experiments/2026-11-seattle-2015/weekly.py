@@ -1,4 +1,4 @@
-"""The crisis head learned anew every Monday, from what was known by then, and what was tried on it.
+"""The crisis head learned anew every week, from what was known by then, and what was tried on it.
 
 Prequential (Dawid 1984): the calls of a week are scored by a model of all calls received before it
 whose labels were known when it began; then they are learned from in their turn. Choices are made on

@@ -107,9 +107,8 @@ class HistoryFeature(BaseModel):
     @field_validator("crises")
     @classmethod
     def _outcomes(cls, crises: Outcomes) -> Outcomes:
-        unknown = sorted(set(crises) - CRISIS_FIELDS)
-        if unknown:
-            raise ValueError(f"a crisis is known by {', '.join(sorted(CRISIS_FIELDS))}")
+        if not set(crises) <= set(CRISIS_FIELDS):
+            raise ValueError(f"a crisis is known by {', '.join(CRISIS_FIELDS)}")
         return crises
 
 

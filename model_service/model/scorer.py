@@ -32,8 +32,8 @@ MISSING = "(missing)"
 TEXTS = ("narrative", "call_type")
 """Fields of a call that may be read as words."""
 
-CRISIS_FIELDS = frozenset(["clinician_finding", "disposition", "final_call_type"])
-"""Fields of an outcome by whose values a crisis may be known."""
+CRISIS_FIELDS = ("clinician_finding", "disposition", "final_call_type")
+"""Fields of an outcome by whose values a crisis may be known, most trusted first."""
 
 FIELDS = frozenset(
     [
@@ -329,7 +329,7 @@ class Scorer:
         if self.history is not None:
             PremiseHistory(self.history.windows)
             self.history.score(None)
-            if not set(self.history.crises) <= CRISIS_FIELDS:
+            if not set(self.history.crises) <= set(CRISIS_FIELDS):
                 raise ValueError("a crisis is known by no field of an outcome")
 
     @property

@@ -14,7 +14,7 @@ import structlog
 
 from data.call import Call, Outcome
 from data.premise import DAY, Counts, PremiseHistory, microseconds
-from model_service.model.scorer import HistoryTable, Outcomes
+from model_service.model.scorer import CRISIS_FIELDS, HistoryTable, Outcomes
 from model_service.service.log import DecisionLog
 from model_service.service.views import CALL, OUTCOME
 
@@ -140,7 +140,7 @@ def is_crisis(outcome: Outcome, crises: Outcomes) -> bool | None:
     >>> is_crisis(outcome, {"clinician_finding": ("crisis",), "disposition": ("TRANSPORTED",)})
     False
     """
-    for field in ("clinician_finding", "disposition", "final_call_type"):
+    for field in CRISIS_FIELDS:
         value = getattr(outcome, field)
         if field in crises and value is not None:
             return value in crises[field]
