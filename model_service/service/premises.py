@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from pydantic import ValidationError
 
 from data.call import Call, Outcome
 from data.premise import DAY, Counts, PremiseHistory, microseconds
@@ -57,15 +58,18 @@ class Premises:
         history = PremiseHistory(table.windows)
         damaged = 0
         for name, text in self._log.read.personal([CALL, OUTCOME]):
-            if text is None:
+            try:
+                if text is None:
+                    damaged += 1
+                elif name == CALL:
+                    self._call(history, Call.model_validate_json(text))
+                else:
+                    self._outcome(history, Outcome.model_validate_json(text), table.crises)
+            except ValidationError:  # written by a version that took other records
                 damaged += 1
-            elif name == CALL:
-                self._call(history, Call.model_validate_json(text))
-            else:
-                self._outcome(history, Outcome.model_validate_json(text), table.crises)
         if damaged:
             say: Any = structlog.get_logger()
-            say.warning("records that don't fit the log are left out of the history", n=damaged)
+            say.warning("records that can't be read are left out of the history", n=damaged)
         self._asked, self._history = asked, history
 
     def counts(self, table: HistoryTable | None, call: Call) -> Counts | None:
