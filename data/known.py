@@ -15,9 +15,7 @@ from data.call import ANSWER_PREFIX, KNOWN_AT, QUESTIONS, Known
 from data.errors import InputError
 from data.labels import DTYPES as LABEL_DTYPES
 from data.labels import SOURCES
-
-HISTORY_PREFIX = "history_"
-"""Columns of `data.history`: known with the call, as they count only what was known by then."""
+from data.premise import HISTORY_PREFIX
 
 DERIVED: dict[str, Known] = {"hour": Known.RECEIVED, "weekday": Known.RECEIVED}
 """What is computed of a call's fields alone."""

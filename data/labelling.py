@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from data import labels
 from data.call import Target
+from data.document import Day
 from data.errors import InputError
 from data.labels import SOURCES
 
@@ -73,6 +74,19 @@ Condition = dict[str, Values | Pattern]
 """Column → values or a pattern; a row fits if any of the columns does."""
 
 
+class Period(Part):
+    """Days of the agency's calendar: from `since` to before `until`."""
+
+    since: Day
+    until: Day
+
+    @model_validator(mode="after")
+    def _forward(self) -> Self:
+        if not self.since < self.until:
+            raise ValueError("a period begins before it ends")
+        return self
+
+
 class LabelRule(Part):
     """How one target is labelled. `missing` goes before `positive`, that before `negative`.
 
@@ -86,6 +100,7 @@ class LabelRule(Part):
     negative: Condition = {}
     negative_needs: Literal["any", "all"] = "any"
     missing: Condition = {}
+    missing_between: tuple[Period, ...] = ()
     known_after: Duration | None = None
 
     @model_validator(mode="after")
@@ -153,7 +168,13 @@ def fits(condition: Condition, table: pd.DataFrame, *, every: bool = False) -> p
     return found
 
 
-def label(rules: Sequence[LabelRule], table: pd.DataFrame, about: pd.DataFrame) -> pd.DataFrame:
+def label(
+    rules: Sequence[LabelRule],
+    table: pd.DataFrame,
+    about: pd.DataFrame,
+    *,
+    timezone: str = "UTC",
+) -> pd.DataFrame:
     """Label rows by rules.
 
     Parameters
@@ -164,6 +185,8 @@ def label(rules: Sequence[LabelRule], table: pd.DataFrame, about: pd.DataFrame) 
     about : pandas.DataFrame of shape (n_rows, n_columns)
         `call_id`, `received_at` and `as_of` (when the outcome was recorded) of each row, on the
         same index; `revision` too where rows are revisions. A row without `as_of` is not labelled.
+    timezone : str
+        IANA name, for the days of `missing_between`.
 
     Returns
     -------
@@ -174,6 +197,9 @@ def label(rules: Sequence[LabelRule], table: pd.DataFrame, about: pd.DataFrame) 
     more = [name for name in ("revision",) if name in about]
     for rule in rules:
         missing = fits(rule.missing, table) | about["as_of"].isna()
+        for period in rule.missing_between:
+            since, until = (pd.Timestamp(d, tz=timezone) for d in (period.since, period.until))
+            missing |= (about["received_at"] >= since) & (about["received_at"] < until)
         positive = fits(rule.positive, table) & ~missing
         negative = fits(rule.negative, table, every=rule.negative_needs == "all")
         negative &= ~missing & ~positive
@@ -226,7 +252,11 @@ def outcome_texts(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def from_outcomes(
-    outcomes: pd.DataFrame, received_at: pd.Series, rules: Sequence[LabelRule] = STANDARD
+    outcomes: pd.DataFrame,
+    received_at: pd.Series,
+    rules: Sequence[LabelRule] = STANDARD,
+    *,
+    timezone: str = "UTC",
 ) -> pd.DataFrame:
     """Label calls by their outcomes.
 
@@ -238,6 +268,8 @@ def from_outcomes(
         When each call was received, by `call_id`.
     rules : sequence of LabelRule
         Their columns are the fields of `Outcome`.
+    timezone : str
+        IANA name, for the days of `missing_between`.
 
     Returns
     -------
@@ -263,7 +295,7 @@ def from_outcomes(
             "as_of": outcomes["recorded_at"],
         }
     )
-    return labels.check_labels(label(rules, texts, about))
+    return labels.check_labels(label(rules, texts, about, timezone=timezone))
 
 
 def from_decisions(

@@ -12,7 +12,7 @@ from hypothesis import settings
 from data.dataset import Dataset
 from tests.browser.reason import NO_BROWSER
 from tests.builders import KEY
-from tests.invented import invented_dataset, trained_on
+from tests.invented import HISTORY_FEATURES, invented_dataset, trained_on
 from training.config import load_config
 from training.pipeline import Trained, train
 
@@ -44,6 +44,15 @@ def small(invented_home: Path) -> tuple[Dataset, Trained]:
     """Some hundred invented calls, and what training made of them."""
     dataset = invented_dataset()
     return dataset, trained_on(dataset, invented_home)
+
+
+@pytest.fixture(scope="session")
+def remembering(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Trained]:
+    """The invented calls, learned from with the history of their premises."""
+    dataset = invented_dataset()
+    return dataset, trained_on(
+        dataset, tmp_path_factory.mktemp("remembering"), features=HISTORY_FEATURES
+    )
 
 
 @pytest.fixture(scope="session")

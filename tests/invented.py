@@ -130,6 +130,13 @@ def invented_config(**changes: Any) -> TrainingConfig:
     return TrainingConfig.model_validate({**document, **changes})
 
 
+HISTORY_FEATURES: dict[str, Any] = {
+    **invented_config().features.model_dump(mode="json", exclude={"history"}),
+    "history": {"windows": [7, 60], "crises": {"clinician_finding": ["crisis"]}},
+}
+"""The features of `invented_config`, and the history of premises."""
+
+
 def trained_on(dataset: Dataset, home: Path, **changes: Any) -> Trained:
     """Write a data set under `home`, train on it, and write the release beside it."""
     dataset.write(home / "data" / "invented")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -10,6 +11,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -24,8 +26,11 @@ from pydantic import ValidationError
 from data.call import ANSWER_PREFIX, TARGETS, Call
 from data.errors import InputError
 from data.frame import DTYPES, to_records, with_dtypes
+from data.premise import Counts
 from model_service.model.assess import assess
 from model_service.model.release import Release, load_release
+from model_service.model.scorer import HistoryTable
+from training.history import counts_of, with_history
 
 CHUNK = 2000
 """Calls handed to a worker at a time: enough to hide the hand-over, few enough to stay small."""
@@ -41,10 +46,11 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True)
 class Tally:
-    """How many calls were scored, and how many rows were no valid call."""
+    """How many calls were scored, how many rows were no call, and whether history was used."""
 
     scored: int
     rejected: int
+    history: bool = False
 
 
 def file_format(path: Path) -> Format:
@@ -77,6 +83,9 @@ def score_file(
 ) -> Tally:
     """Score a file of calls with every core, in order and with bounded memory.
 
+    A release that uses the history of premises has it computed first, in one pass over the calls
+    of the file in order of time. A file of calls holds no labels, so that no crisis is known.
+
     A row that is no valid call is not scored: its number, field and reason (never its content)
     go to `<target>.rejected.jsonl`. The target appears whole, at the end, or not at all.
 
@@ -102,13 +111,14 @@ def score_file(
     InputError
         If the source can't be read or holds no valid call.
     """
-    load_release(release, trusted=None)  # fail here, not in a worker
+    table = load_release(release, trusted=None).scorer.history  # fail here, not in a worker
     wanted = file_format(target)
     if not source.is_file():
         raise InputError(f"{source}: no such file")
     if target.exists() and target.samefile(source):
         raise InputError(f"{target}: would replace the calls; name another file to write")
     chunks = _read(source)
+    counts = None if table is None else _history(source, table)
     rejected_path = target.with_name(target.name + ".rejected.jsonl")
     draft, rejected_draft = (
         path.with_name(f".{path.name}-{os.getpid()}") for path in (target, rejected_path)
@@ -120,7 +130,7 @@ def score_file(
     try:
         with _Writer(draft, wanted) as writer, rejected_draft.open("wb") as refuse:
             work = Parallel(n_jobs=jobs, return_as="generator")(
-                delayed(_score_chunk)(str(release), first, rows)
+                delayed(_score_chunk)(str(release), first, rows, _part(counts, first, rows))
                 for first, rows in _until_unreadable(chunks, unreadable)
             )
             for lines, refused in progress(work, "scoring calls"):
@@ -141,7 +151,7 @@ def score_file(
     finally:
         draft.unlink(missing_ok=True)
         rejected_draft.unlink(missing_ok=True)
-    return Tally(scored, rejected)
+    return Tally(scored, rejected, history=table is not None)
 
 
 def _until_unreadable(chunks: Iterator[Chunk], unreadable: list[InputError]) -> Iterator[Chunk]:
@@ -168,6 +178,9 @@ Rows = list[bytes] | list[dict[str, Any] | None] | pd.DataFrame
 """A chunk as JSON lines, as text fields by column (CSV; None: more or fewer cells than the header
 has), or as a typed frame (Parquet)."""
 
+AllCounts = dict[int, Counts | None]
+"""The number of a row → what was known of its premise."""
+
 Chunk = tuple[int, Rows]
 """The number of the first row, counted from 1, and the rows."""
 
@@ -183,8 +196,35 @@ def _calls(rows: Rows) -> Iterator[Callable[[], Call] | None]:
             yield None if row is None else partial(Call.model_validate_strings, row)
 
 
+def _history(source: Path, table: HistoryTable) -> AllCounts:
+    """Count the history of every valid call of a file, by row."""
+    places: list[tuple[int, str, datetime, int, str | None]] = []
+    with contextlib.suppress(InputError):  # a file that breaks off is refused when it is scored
+        for first, rows in _read(source):
+            for number, validated in enumerate(_calls(rows), first):
+                try:
+                    call = None if validated is None else validated()
+                except ValidationError:
+                    continue
+                if call is not None:
+                    at = call.received_at.astimezone(UTC)
+                    places.append((number, call.call_id, at, call.revision, call.premise_id))
+    frame = pd.DataFrame(
+        places, columns=["row", "call_id", "received_at", "revision", "premise_id"]
+    ).set_index("row")
+    calls = with_history(with_dtypes(frame), table)
+    return dict(zip(calls.index.tolist(), counts_of(calls, table), strict=True))
+
+
+def _part(counts: AllCounts | None, first: int, rows: Rows) -> AllCounts:
+    """Take the counts of a chunk."""
+    if counts is None:
+        return {}
+    return {row: counts[row] for row in range(first, first + len(rows)) if row in counts}
+
+
 def _score_chunk(
-    release: str, first: int, rows: Rows
+    release: str, first: int, rows: Rows, counts: AllCounts
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     loaded = _release(release)
     lines, refused = [], []
@@ -206,7 +246,7 @@ def _score_chunk(
                 }
             )
             continue
-        assessment = assess(loaded, call, explained=False)
+        assessment = assess(loaded, call, counts.get(number), explained=False)
         recommendation = assessment.recommendation
         lines.append(
             {

@@ -101,19 +101,35 @@ def _details(config: TrainingConfig, metrics: dict[str, Any]) -> str:
 def _factors(config: TrainingConfig) -> str:
     texts = ", ".join(f"`{text.column}`" for text in config.features.texts)
     categories = ", ".join(f"`{name}`" for name in config.features.categories)
-    places = [name for name in PLACES if name in config.features.categories]
-    stated = (
-        f"**{', '.join(f'`{name}`' for name in places)} says where a call comes from and is a "
-        "feature of this model.**"
-        if places
-        else "Neighbourhood, coordinates and premise are **not** features."
-    )
     concepts = (
         ""
         if config.features.concepts is None
         else f" Concepts of the shipped list in `{config.features.concepts.column}`."
     )
-    return f"Words of {texts}.{concepts} Categories: {categories}. {stated}"
+    return f"Words of {texts}.{concepts} Categories: {categories}. {_place(config)}"
+
+
+def _place(config: TrainingConfig) -> str:
+    """Say what the model knows of where a call comes from."""
+    history = config.features.history
+    places = [name for name in PLACES if name in config.features.categories]
+    if places:
+        names = ", ".join(f"`{name}`" for name in places)
+        said = f"**{names} says where a call comes from and is a feature of this model.**"
+    elif history is not None:
+        said = "Neighbourhood and coordinates are **not** features, nor is the premise's name."
+    else:
+        return "Neighbourhood, coordinates and premise are **not** features."
+    if history is None:
+        return said
+    days = ", ".join(map(str, history.windows))
+    crises = "; ".join(f"`{name}` {' or '.join(v)}" for name, v in history.crises.items())
+    return (
+        f"{said} **The history of the premise is a feature of this model**: earlier calls and "
+        f"known crises of the same premise in the last {days} days, as of each call. An address's "
+        "past follows whoever lives there now. When served, an outcome is known as a crisis by "
+        f"its {crises}."
+    )
 
 
 def _data(config: TrainingConfig, manifest: dict[str, Any], metrics: dict[str, Any]) -> str:

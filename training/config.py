@@ -12,6 +12,7 @@ from data.document import Day, DocumentError, first_mistake, read_document
 from data.errors import InputError
 from data.known import refuse_later
 from model_service.model.features import CONCEPTS, FeatureSettings
+from model_service.model.scorer import HISTORY
 
 
 class ConfigError(InputError):
@@ -76,6 +77,8 @@ class TrainingConfig(_Part):
         named = {text.column for text in self.features.texts} | set(self.features.categories)
         if self.features.concepts is not None:
             named.add(CONCEPTS)
+        if self.features.history is not None:
+            named.add(HISTORY)
         unknown = sorted(set(self.search.weights) - named)
         if unknown:
             raise ValueError(f"search.weights names what is no feature: {', '.join(unknown)}")

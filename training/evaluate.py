@@ -13,11 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from data.call import TARGETS
-from data.frame import to_calls
 from model_service.model.assess import assess
 from model_service.model.classifier import as_labels
 from model_service.model.plan import PROTOCOL
 from model_service.model.release import Release
+from training.history import calls_and_counts
 from training.metrics import BINS, Figure, head_figures, rate
 
 
@@ -32,6 +32,7 @@ def assess_frame(
     ----------
     release : Release
     calls : pandas.DataFrame of shape (n_calls, n_columns)
+        With the history of premises where the release uses one (`training.history`).
     progress : callable
         Wraps an iterable and draws its progress.
 
@@ -42,8 +43,9 @@ def assess_frame(
         `<target>_band` (missing where the model abstained); on the index of `calls`.
     """
     rows = []
-    for call in progress(to_calls(calls), "assessing calls"):
-        assessment = assess(release, call, explained=False)
+    asked = calls_and_counts(calls, release.scorer.history)
+    for call, counts in progress(asked, "assessing calls"):
+        assessment = assess(release, call, counts, explained=False)
         recommendation = assessment.recommendation
         bands = recommendation.bands or {}
         rows.append(
@@ -73,6 +75,7 @@ def evaluate(
     ----------
     release : Release
     calls : pandas.DataFrame of shape (n_calls, n_columns)
+        As `assess_frame` takes them.
     targets : pandas.DataFrame of shape (n_calls, 2)
         Nullable booleans.
     clusters : pandas.Series of shape (n_calls,)

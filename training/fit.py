@@ -30,11 +30,13 @@ from sklearn.model_selection import GroupKFold
 from data.call import TARGETS
 from data.dataset import Dataset
 from data.errors import InputError
+from data.history import columns
 from data.splits import temporal_split
 from model_service.model.classifier import CallClassifier, TooFewLabels, as_labels, labelled
 from model_service.model.features import Prior, Terms, build_features, concept_prior
 from model_service.model.plan import ResponsePlan, ThresholdSet
 from training.config import TrainingConfig
+from training.history import with_history
 from training.thresholds import Evidence, choose
 
 FOLDS = 5
@@ -107,7 +109,7 @@ def fit(
     """
     part = split(dataset, config)
     y = as_labels(dataset.targets())
-    calls = dataset.calls
+    calls = with_history(dataset.calls, config.features.history, dataset.labels)
     train, validation = (part == "train").to_numpy(), (part == "validation").to_numpy()
     try:
         for column, target in enumerate(TARGETS):
@@ -128,7 +130,7 @@ def fit(
 
 
 def forgetful(calls: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
-    """Take call type and categories, all but the time, from a random share of the calls.
+    """Take call type, categories (all but the time) and history from a random share of the calls.
 
     A centre whose calls come without them must still be served: the narrative has to carry the
     prediction alone.
@@ -136,6 +138,7 @@ def forgetful(calls: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
     Parameters
     ----------
     calls : pandas.DataFrame
+        With the history of premises where the configuration asks for one.
     config : TrainingConfig
         Its `forget` is the share, its `seed` the draw.
     """
@@ -146,6 +149,8 @@ def forgetful(calls: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
     forgotten = np.array([crc32(key) / 2**32 < config.forget for key in keys], dtype=bool)
     names = [name for name in config.features.categories if name in calls.columns]
     names += [text.column for text in config.features.texts if text.column != "narrative"]
+    if config.features.history is not None:
+        names += columns(config.features.history.windows)
     calls = calls.copy()
     calls.loc[forgotten, names] = np.nan
     return calls
@@ -216,8 +221,9 @@ def _search(
         heads: dict[str, LogisticRegression] | None = None
         solved: dict[tuple[str, float], LogisticRegression] = {}
         for C in config.search.C:
-            # A candidate is only ranked; what is released is solved to the end.
-            model = CallClassifier(settings, C=dict.fromkeys(TARGETS, C), tol=1e-4)
+            # Solved to the end: with a coarser tolerance a warm start can pass for the solution
+            # of the next candidate, and the candidates are all one.
+            model = CallClassifier(settings, C=dict.fromkeys(TARGETS, C))
             model.fit_heads(here, y[train], prior=prior, start=heads)
             heads = model.heads_
             for target in TARGETS:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from data.call import TARGETS
 from data.dataset import Dataset
-from data.frame import to_calls
 from model_service.model.classifier import CallClassifier
 from model_service.model.compile import compile_scorer
 from model_service.model.plan import load_plan
@@ -28,6 +28,7 @@ from training.card import model_card
 from training.config import TrainingConfig
 from training.evaluate import evaluate
 from training.fit import Fitted, fit
+from training.history import calls_and_counts, with_history
 
 PARITY_ROWS = 2000
 PARITY_TOLERANCE = 1e-9
@@ -82,8 +83,9 @@ def train(
     fitted = fit(dataset, config, plan, report=report)
     report("compiling the pipeline into plain weights")
     learned = fitted.part.isin(["train", "validation"])
-    scorer = compile_scorer(fitted.classifier, dataset.calls[learned])
-    parity = check_parity(fitted.classifier, scorer, dataset, seed=config.seed)
+    calls = with_history(dataset.calls, config.features.history, dataset.labels)
+    scorer = compile_scorer(fitted.classifier, calls[learned])
+    parity = check_parity(fitted.classifier, scorer, calls, seed=config.seed)
 
     report("evaluating on test calls")
     candidate = Release(
@@ -96,7 +98,7 @@ def train(
         metrics={},
         card="",
     )
-    metrics = _metrics(candidate, dataset, config, fitted, progress)
+    metrics = _metrics(candidate, dataset, calls, config, fitted, progress)
     card = model_card(config, plan, dataset.manifest, metrics)
     files = {
         **scorer_files(scorer),
@@ -112,9 +114,17 @@ def train(
 
 
 def check_parity(
-    classifier: CallClassifier, scorer: Scorer, dataset: Dataset, *, seed: int
+    classifier: CallClassifier, scorer: Scorer, calls: pd.DataFrame, *, seed: int
 ) -> float:
     """Compare scorer and pipeline on up to 2,000 calls drawn from all parts.
+
+    Parameters
+    ----------
+    classifier : CallClassifier
+    scorer : Scorer
+    calls : pandas.DataFrame of shape (n_calls, n_columns)
+        With the history of premises where the scorer uses one.
+    seed : int
 
     Returns
     -------
@@ -126,9 +136,10 @@ def check_parity(
     ParityError
         If it is above 1e-9, or not a number.
     """
-    rows = dataset.calls.sample(min(PARITY_ROWS, len(dataset.calls)), random_state=seed)
+    rows = calls.sample(min(PARITY_ROWS, len(calls)), random_state=seed)
     expected = classifier.predict_proba(rows)
-    scored = np.array([scorer.score(call).prediction for call in to_calls(rows)])
+    asked = calls_and_counts(rows, scorer.history)
+    scored = np.array([scorer.score(call, counts).prediction for call, counts in asked])
     worst = float(np.abs(scored - expected).max())
     if not worst <= PARITY_TOLERANCE:
         raise ParityError(
@@ -141,6 +152,7 @@ def check_parity(
 def _metrics(
     candidate: Release,
     dataset: Dataset,
+    calls: pd.DataFrame,
     config: TrainingConfig,
     fitted: Fitted,
     progress: Callable[[Iterable[Any], str], Iterable[Any]],
@@ -169,23 +181,23 @@ def _metrics(
         },
         "test": evaluate(
             candidate,
-            dataset.calls[test],
+            calls[test],
             targets[test],
             clusters[test],
             seed=config.seed,
             progress=progress,
         ),
     }
-    first_test = dataset.calls.loc[test, "received_at"].min()
+    first_test = calls.loc[test, "received_at"].min()
     familiar = (
         (fitted.part == "purged")
-        & (dataset.calls["received_at"] >= first_test)
+        & (calls["received_at"] >= first_test)
         & dataset.families().isin(set(dataset.families()[fitted.part == "train"].dropna()))
     )
     if familiar.any():
         metrics["test_seen_families"] = evaluate(
             candidate,
-            dataset.calls[familiar],
+            calls[familiar],
             targets[familiar],
             clusters[familiar],
             seed=config.seed,

@@ -11,8 +11,9 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
 from data.call import TARGETS
-from data.frame import to_calls, with_dtypes
+from data.frame import with_dtypes
 from model_service.model.release import load_release
+from training.history import calls_and_counts, with_history
 
 # Else MLflow's message about a column of the wrong type repeats the calls, narratives and all.
 os.environ.setdefault("MLFLOW_DISABLE_SCHEMA_DETAILS", "true")
@@ -34,6 +35,8 @@ class ReleaseModel(PythonModel):
         ----------
         context : mlflow.pyfunc.PythonModelContext
         model_input : pandas.DataFrame of shape (n_calls, n_columns)
+            A release that uses the history of premises takes it from these calls alone, without
+            any label.
         params : dict, optional
             Not used.
 
@@ -43,9 +46,10 @@ class ReleaseModel(PythonModel):
         """
         calls = model_input.copy()
         calls["received_at"] = pd.to_datetime(calls["received_at"], utc=True, format="ISO8601")
-        scored = [
-            self.release.scorer.score(call).prediction for call in to_calls(with_dtypes(calls))
-        ]
+        scorer = self.release.scorer
+        frame = with_history(with_dtypes(calls).reset_index(drop=True), scorer.history)
+        asked = calls_and_counts(frame, scorer.history)
+        scored = [scorer.score(call, counts).prediction for call, counts in asked]
         return pd.DataFrame(scored, columns=list(TARGETS), index=model_input.index)
 
 

@@ -165,6 +165,7 @@ def _parameters(trained: Trained, config: TrainingConfig) -> dict[str, Any]:
         **{f"C.{target}": trained.fitted.classifier.C[target] for target in TARGETS},
         **{f"weight.{name}": weight for name, weight in settings.weights.items()},
         "texts": ", ".join(text.column for text in settings.texts),
+        "history": "" if settings.history is None else str(settings.history.windows),
         "categories": ", ".join(settings.categories)[:500],
     }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data.call import Call
+from data.premise import Counts
 from model_service.model.explanation import Explanation, explain
 from model_service.model.plan import Recommendation, recommend
 from model_service.model.safeguards import abstention, disqualifiers
@@ -28,13 +29,17 @@ class Assessment:
     explanation: Explanation | None
 
 
-def assess(release: Release, call: Call, *, explained: bool = True) -> Assessment:
+def assess(
+    release: Release, call: Call, history: Counts | None = None, *, explained: bool = True
+) -> Assessment:
     """Assess one call by a release.
 
     Parameters
     ----------
     release : Release
     call : Call
+    history : tuple of int, optional
+        What was known of the call's premise, for a release that uses it.
     explained : bool
         Whether to make the explanation, which costs about as much as the score.
 
@@ -43,7 +48,7 @@ def assess(release: Release, call: Call, *, explained: bool = True) -> Assessmen
     Assessment
     """
     plan = release.plan
-    scored = release.scorer.score(call)
+    scored = release.scorer.score(call, history)
     recommendation = recommend(
         call,
         scored.prediction,

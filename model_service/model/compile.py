@@ -10,8 +10,15 @@ from sklearn.preprocessing import OneHotEncoder
 
 from data.call import TARGETS
 from model_service.model.classifier import CallClassifier
-from model_service.model.features import Concepts
-from model_service.model.scorer import CategoryTable, ConceptTable, Pair, Scorer, TextTable
+from model_service.model.features import Concepts, HistoryCounts, HistoryFeature
+from model_service.model.scorer import (
+    CategoryTable,
+    ConceptTable,
+    HistoryTable,
+    Pair,
+    Scorer,
+    TextTable,
+)
 
 
 def compile_scorer(classifier: CallClassifier, X: pd.DataFrame) -> Scorer:
@@ -37,6 +44,7 @@ def compile_scorer(classifier: CallClassifier, X: pd.DataFrame) -> Scorer:
     texts: list[TextTable] = []
     categories: list[CategoryTable] = []
     concepts: ConceptTable | None = None
+    history: HistoryTable | None = None
     for name, transformer, column in columns.transformers_:
         if name == "remainder":
             continue
@@ -48,6 +56,10 @@ def compile_scorer(classifier: CallClassifier, X: pd.DataFrame) -> Scorer:
             texts.append(TextTable(name, longest, order, transformer.idf_.copy(), block))
         elif isinstance(transformer, Concepts):
             concepts = ConceptTable(column, transformer.source, block)
+        elif isinstance(transformer, HistoryCounts):
+            assert classifier.settings.history is not None
+            values = transformer.transform(prepared[column])
+            history = _history(classifier.settings.history, block, values.mean(axis=0))
         else:
             categories.append(_category(name, transformer, block, prepared[name]))
     return Scorer(
@@ -56,6 +68,17 @@ def compile_scorer(classifier: CallClassifier, X: pd.DataFrame) -> Scorer:
         texts=tuple(texts),
         categories=tuple(categories),
         concepts=concepts,
+        history=history,
+    )
+
+
+def _history(
+    settings: HistoryFeature, block: NDArray[np.float64], mean: NDArray[np.float64]
+) -> HistoryTable:
+    *weights, none = map(_pair, block)
+    *means, none_mean = map(_pair, block * mean[:, None])
+    return HistoryTable(
+        settings.windows, settings.crises, tuple(weights), none, tuple(means), none_mean
     )
 
 

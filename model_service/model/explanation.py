@@ -41,7 +41,7 @@ class ConceptContribution:
 
 @dataclass(frozen=True, slots=True)
 class FieldContribution:
-    """A field's value against the average training call, log-odds per target."""
+    """A field's value, or a count of the history, against the average training call; log-odds."""
 
     field: str
     value: str
@@ -66,10 +66,8 @@ class Explanation:
 
 def baseline(scorer: Scorer) -> Pair:
     """Log-odds of the average training call of which no word was said."""
-    return (
-        scorer.bias[0] + sum(table.mean[0] for table in scorer.categories),
-        scorer.bias[1] + sum(table.mean[1] for table in scorer.categories),
-    )
+    crisis, risk = scorer.mean
+    return scorer.bias[0] + crisis, scorer.bias[1] + risk
 
 
 def explain(scorer: Scorer, scored: Scored) -> Explanation:

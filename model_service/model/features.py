@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from scipy.sparse import csr_matrix, diags_array
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
@@ -25,9 +25,19 @@ from sklearn.preprocessing import OneHotEncoder
 
 from data.call import KNOWN_AT, Known
 from data.frame import ANSWER_COLUMNS
+from data.premise import WINDOWS
+from data.premise import columns as history_columns
 from data.text import tokenize
 from model_service.model.concepts import KINDS, concepts_text, matcher, strength
-from model_service.model.scorer import HOUR, MISSING, WEEKDAY, ngrams
+from model_service.model.scorer import (
+    CRISIS_FIELDS,
+    HISTORY,
+    HOUR,
+    MISSING,
+    WEEKDAY,
+    Outcomes,
+    ngrams,
+)
 
 CONCEPTS = "concepts"
 """Name of the concepts among the features, for their scale."""
@@ -68,6 +78,40 @@ class ConceptFeature(BaseModel):
     )
 
 
+class HistoryFeature(BaseModel):
+    """What was known of the premise as of the call (`data.premise`).
+
+    Of each count, log(1 + count): the second call in a month says more than the twentieth. A call
+    without a premise has no history, and that has a weight of its own.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+    windows: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        WINDOWS, strict=False, min_length=1, description="Days, ascending."
+    )
+    crises: dict[str, Annotated[tuple[str, ...], Field(strict=False, min_length=1)]] = Field(
+        default={"clinician_finding": ("crisis",)},
+        min_length=1,
+        description="Field of an outcome → values by which the service knows a crisis; they must "
+        "mean what the labels mean that were learned from.",
+    )
+
+    @field_validator("windows")
+    @classmethod
+    def _ascending(cls, windows: tuple[int, ...]) -> tuple[int, ...]:
+        if list(windows) != sorted(set(windows)):
+            raise ValueError("windows are ascending numbers of days")
+        return windows
+
+    @field_validator("crises")
+    @classmethod
+    def _outcomes(cls, crises: Outcomes) -> Outcomes:
+        if not set(crises) <= set(CRISIS_FIELDS):
+            raise ValueError(f"a crisis is known by {', '.join(CRISIS_FIELDS)}")
+        return crises
+
+
 class FeatureSettings(BaseModel):
     """Which fields of a call the model may see.
 
@@ -80,6 +124,7 @@ class FeatureSettings(BaseModel):
     timezone: str = Field(description="The agency's IANA time zone, for hour and weekday.")
     texts: tuple[TextFeature, ...] = Field(strict=False, min_length=1)
     concepts: ConceptFeature | None = None
+    history: HistoryFeature | None = None
     categories: tuple[str, ...] = Field(strict=False)
     min_calls: int = Field(
         20, ge=1, description="Calls a category must occur in to have a weight of its own."
@@ -112,6 +157,8 @@ class FeatureSettings(BaseModel):
             if self.concepts.column not in named:
                 raise ValueError(f"concepts read {self.concepts.column}, which is not in texts")
             named.append(CONCEPTS)
+        if self.history is not None:
+            named.append(HISTORY)
         unknown = sorted(set(self.weights) - set(named))
         if unknown:
             raise ValueError(f"a weight for what is no feature: {', '.join(unknown)}")
@@ -225,6 +272,27 @@ def concept_prior(
     return Prior(csr_matrix(rows), np.array(found.given), settings.concepts.prior_calls)
 
 
+class HistoryCounts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Turn the counts of a premise's history into features; nothing is learned."""
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> HistoryCounts:
+        """Do nothing; there is nothing to learn."""
+        self.fitted_ = True
+        return self
+
+    def transform(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Return an array of shape (n_calls, n_counts + 1): the counts' values, then "none".
+
+        Where there is no history, the values are 0 and the last column is 1.
+        """
+        counts = X.to_numpy(dtype=np.float64)
+        none = np.isnan(counts).any(axis=1)
+        values = np.zeros((len(X), counts.shape[1] + 1))
+        values[~none, :-1] = np.log1p(counts[~none])
+        values[none, -1] = 1.0
+        return values
+
+
 class Prepare(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Fill what is missing and derive hour and weekday; nothing is learned.
 
@@ -232,10 +300,13 @@ class Prepare(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     timezone : str
         IANA name; the hour and weekday are those of the agency's clocks.
+    history : tuple of str
+        Columns of the history that are handed on as they are.
     """
 
-    def __init__(self, timezone: str) -> None:
+    def __init__(self, timezone: str, history: tuple[str, ...] = ()) -> None:
         self.timezone = timezone
+        self.history = history
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> Prepare:
         """Do nothing; there is nothing to learn."""
@@ -243,13 +314,18 @@ class Prepare(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Return a frame of texts and categories, all of them strings without a missing value."""
+        """Return texts and categories as strings without a missing value, and the history."""
         local = X["received_at"].dt.tz_convert(self.timezone).dt
         texts = {name: X[name].fillna("") for name in ("narrative", "call_type")}
         derived = {HOUR: local.hour.astype("str"), WEEKDAY: local.day_of_week.astype("str")}
         plain = [name for name in CATEGORIES if name not in derived]
         return pd.DataFrame(
-            {**texts, **derived, **{name: X[name].fillna(MISSING) for name in plain}}
+            {
+                **texts,
+                **derived,
+                **{name: X[name].fillna(MISSING) for name in plain},
+                **{name: X[name] for name in self.history},
+            }
         )
 
 
@@ -263,8 +339,9 @@ def build_features(settings: FeatureSettings) -> Pipeline:
     Returns
     -------
     sklearn.pipeline.Pipeline
-        `transform` takes a frame as `data.frame.to_frame` makes it and returns a CSR matrix of
-        shape (n_calls, n_features).
+        `transform` takes a frame as `data.frame.to_frame` makes it, with the columns of
+        `data.history` where the settings ask for a history, and returns a CSR matrix of shape
+        (n_calls, n_features).
     """
     blocks: list[tuple[str, Any, Any]] = [
         (
@@ -289,7 +366,10 @@ def build_features(settings: FeatureSettings) -> Pipeline:
         )
         for name in settings.categories
     ]
+    history = () if settings.history is None else tuple(history_columns(settings.history.windows))
+    if history:
+        blocks.append((HISTORY, HistoryCounts(), list(history)))
     columns = ColumnTransformer(
         blocks, transformer_weights=dict(settings.weights) or None, sparse_threshold=1.0
     )
-    return Pipeline([("prepare", Prepare(settings.timezone)), ("columns", columns)])
+    return Pipeline([("prepare", Prepare(settings.timezone, history)), ("columns", columns)])

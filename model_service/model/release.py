@@ -1,6 +1,6 @@
 """What is shipped: plain files with a digest and a signature. Nothing is ever unpickled.
 
-    model.json       bias, categories, which texts
+    model.json       bias, categories, history of the premise, which texts
     terms.json       the terms of each text
     concepts.yaml    the list of concepts, to the letter
     weights.npz      idf and weights of the terms, arrays of float64
@@ -24,7 +24,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,18 @@ from data.call import TARGETS
 from data.errors import InputError
 from model_service.model.concepts import matcher
 from model_service.model.plan import PlanError, ResponsePlan, Thresholds, ThresholdSet, parse_plan
-from model_service.model.scorer import CategoryTable, ConceptTable, Pair, Scorer, TextTable
+from model_service.model.scorer import (
+    CategoryTable,
+    ConceptTable,
+    HistoryTable,
+    Pair,
+    Scorer,
+    TextTable,
+)
 
-FORMAT = 2
+FORMAT = 3
+READABLE = (2, FORMAT)
+"""Format 2 knew no history of premises."""
 MANIFEST, SIGNATURE = "release.json", "signature.json"
 FILES = (
     "model.json",
@@ -108,6 +117,7 @@ def scorer_files(scorer: Scorer) -> dict[str, bytes]:
         "bias": scorer.bias,
         "texts": [{"column": t.column, "longest": t.longest} for t in scorer.texts],
         "concepts": None if scorer.concepts is None else {"column": scorer.concepts.column},
+        "history": None if scorer.history is None else asdict(scorer.history),
         "categories": [
             {"field": c.field, "values": c.values, "other": c.other, "mean": c.mean}
             for c in scorer.categories
@@ -271,8 +281,9 @@ def _check_files(folder: Path, manifest: bytes) -> dict[str, bytes]:
         version = document["format"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise damaged from None
-    if version != FORMAT:
-        raise ReleaseError(f"{folder} has format {version}; this version reads format {FORMAT}")
+    if version not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise ReleaseError(f"{folder} has format {version}; this version reads formats {known}")
     if set(listed) != set(FILES):
         raise damaged
     strangers = sorted({path.name for path in folder.iterdir()} - {*FILES, MANIFEST, SIGNATURE})
@@ -289,7 +300,7 @@ def _check_files(folder: Path, manifest: bytes) -> dict[str, bytes]:
 
 def _parse(digest: str, signer: str | None, contents: Mapping[str, bytes]) -> Release:
     model = json.loads(contents["model.json"])
-    if model["format"] != FORMAT or model["targets"] != list(TARGETS):
+    if model["format"] not in READABLE or model["targets"] != list(TARGETS):
         raise ValueError("other format or targets")
     terms = json.loads(contents["terms.json"])
     with np.load(io.BytesIO(contents["weights.npz"]), allow_pickle=False) as arrays:
@@ -322,7 +333,14 @@ def _parse(digest: str, signer: str | None, contents: Mapping[str, bytes]) -> Re
         )
         for table in model["categories"]
     )
-    scorer = Scorer(str(model["timezone"]), _pair(model["bias"]), texts, categories, concepts)
+    scorer = Scorer(
+        timezone=str(model["timezone"]),
+        bias=_pair(model["bias"]),
+        texts=texts,
+        categories=categories,
+        concepts=concepts,
+        history=_history(model.get("history")),
+    )
     scorer.prepare()
     try:
         thresholds = {
@@ -342,6 +360,22 @@ def _parse(digest: str, signer: str | None, contents: Mapping[str, bytes]) -> Re
         thresholds=thresholds,
         metrics=dict(json.loads(contents["metrics.json"])),
         card=contents["card.md"].decode(),
+    )
+
+
+def _history(table: dict[str, Any] | None) -> HistoryTable | None:
+    if table is None:
+        return None
+    return HistoryTable(
+        windows=tuple(int(days) for days in table["windows"]),
+        crises={
+            str(field): tuple(str(value) for value in values)
+            for field, values in table["crises"].items()
+        },
+        weights=tuple(_pair(pair) for pair in table["weights"]),
+        none=_pair(table["none"]),
+        means=tuple(_pair(pair) for pair in table["means"]),
+        none_mean=_pair(table["none_mean"]),
     )
 
 

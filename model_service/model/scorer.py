@@ -1,7 +1,8 @@
 """The compiled model: plain tables of weights, exact and fast, free of scikit-learn.
 
 In log-odds a fitted head is linear: the bias, plus a weight for every term of the texts (TF-IDF
-scaled to unit length), plus a weight for every concept, plus a weight for every category.
+scaled to unit length), plus a weight for every concept, plus a weight for every category, plus a
+weight for every count of the premise's history where one is used.
 `compile.py` folds idf, scale, coefficient and calibration into these tables. One call costs a walk
 over its words.
 """
@@ -19,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.call import ANSWER_PREFIX, QUESTIONS, TARGETS, Call
+from data.premise import Counts, PremiseHistory
+from data.premise import columns as history_columns
 from data.text import Token, tokenize
 from model_service.model.concepts import KINDS, ConceptMatcher, matcher, strength
 
@@ -29,6 +32,9 @@ MISSING = "(missing)"
 TEXTS = ("narrative", "call_type")
 """Fields of a call that may be read as words."""
 
+CRISIS_FIELDS = ("clinician_finding", "disposition", "final_call_type")
+"""Fields of an outcome by whose values a crisis may be known, most trusted first."""
+
 FIELDS = frozenset(
     [
         *("call_type", "call_source", "priority", "caller_role", "language"),
@@ -38,6 +44,12 @@ FIELDS = frozenset(
     ]
 )
 """Fields of a call, and what is derived from its time, that may be read as categories."""
+
+HISTORY = "history"
+"""Name of the premise's history among the features: for its scale, and for whether there is one."""
+
+Outcomes = dict[str, tuple[str, ...]]
+"""Field of an outcome → values."""
 
 Pair = tuple[float, float]
 """One figure per target, in the order of `TARGETS`."""
@@ -155,6 +167,60 @@ class CategoryTable:
     mean: Pair
 
 
+@dataclass(frozen=True)
+class HistoryTable:
+    """Weights of what was known of the premise as of the call.
+
+    Parameters
+    ----------
+    windows : tuple of int
+        Days, ascending.
+    crises : mapping of str to tuple of str
+        Field of an outcome → values by which whoever serves knows a crisis.
+    weights : tuple of pair of float
+        Log-odds per unit of log(1 + count), in the order of `data.premise.columns`.
+    none : pair of float
+        Log-odds of a call that has no premise.
+    means : tuple of pair of float
+        Average of each count's log-odds over the training calls.
+    none_mean : pair of float
+        The same of `none`.
+    """
+
+    windows: tuple[int, ...]
+    crises: Outcomes
+    weights: tuple[Pair, ...]
+    none: Pair
+    means: tuple[Pair, ...]
+    none_mean: Pair
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Names of the counts."""
+        return history_columns(self.windows)
+
+    def score(self, counts: Counts | None) -> list[CategoryEvidence]:
+        """Weigh the counts of a call's premise; None where it has none.
+
+        Each count is a field with its contribution; a last one says whether there is a history.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many counts as the windows ask for.
+        """
+        given = [None] * len(self.columns) if counts is None else counts
+        made = []
+        for name, count, (crisis, risk), mean in zip(
+            self.columns, given, self.weights, self.means, strict=True
+        ):
+            value = 0.0 if count is None else math.log1p(count)
+            said = MISSING if count is None else str(count)
+            made.append(CategoryEvidence(name, said, (value * crisis, value * risk), mean))
+        said, pair = (MISSING, self.none) if counts is None else ("known", (0.0, 0.0))
+        return [*made, CategoryEvidence(HISTORY, said, pair, self.none_mean)]
+
+
 class TermHit(NamedTuple):
     """One occurrence of a known term: its words' positions and its share of the log-odds."""
 
@@ -184,7 +250,7 @@ class ConceptEvidence(NamedTuple):
 
 
 class CategoryEvidence(NamedTuple):
-    """What one categorical field contributed."""
+    """What one categorical field, or one count of the history, contributed."""
 
     field: str
     value: str
@@ -224,6 +290,7 @@ class Scorer:
     texts : tuple of TextTable
     categories : tuple of CategoryTable
     concepts : ConceptTable, optional
+    history : HistoryTable, optional
     """
 
     timezone: str
@@ -231,6 +298,7 @@ class Scorer:
     texts: tuple[TextTable, ...]
     categories: tuple[CategoryTable, ...]
     concepts: ConceptTable | None = None
+    history: HistoryTable | None = None
 
     @cached_property
     def _zone(self) -> ZoneInfo:
@@ -258,13 +326,29 @@ class Scorer:
             _ = self.concepts.lookup
         if not {category.field for category in self.categories} <= FIELDS:
             raise ValueError("a category table is for no field of a call")
+        if self.history is not None:
+            PremiseHistory(self.history.windows)
+            self.history.score(None)
+            if not set(self.history.crises) <= set(CRISIS_FIELDS):
+                raise ValueError("a crisis is known by no field of an outcome")
 
-    def score(self, call: Call) -> Scored:
+    @property
+    def mean(self) -> Pair:
+        """Log-odds that fields and history had on average over the training calls."""
+        means = [table.mean for table in self.categories]
+        if self.history is not None:
+            means += [*self.history.means, self.history.none_mean]
+        return sum(mean[0] for mean in means), sum(mean[1] for mean in means)
+
+    def score(self, call: Call, history: Counts | None = None) -> Scored:
         """Score one call.
 
         Parameters
         ----------
         call : Call
+        history : tuple of int, optional
+            What was known of its premise (`data.premise.PremiseHistory.counts`); None where it
+            has none. A model without a history does not look at it.
 
         Returns
         -------
@@ -292,6 +376,11 @@ class Scorer:
             categories.append(CategoryEvidence(category.field, value, weights, category.mean))
             crisis += weights[0]
             risk += weights[1]
+        if self.history is not None:
+            known = self.history.score(history)
+            categories += known
+            crisis += sum(count.weights[0] for count in known)
+            risk += sum(count.weights[1] for count in known)
         return Scored((crisis, risk), texts, categories, concepts)
 
     def _value(self, call: Call, field: str) -> str:

@@ -26,6 +26,7 @@ from model_service.service.edge import Edge
 from model_service.service.loading import Releases
 from model_service.service.log import DecisionLog, Draft, LogUnavailable
 from model_service.service.log.store import Store
+from model_service.service.premises import Premises
 from model_service.service.problems import handle
 from model_service.service.readiness import Readiness
 from model_service.service.routes import assessments, calls, health, log, model, tokens
@@ -70,6 +71,8 @@ def create_app(settings: Settings) -> FastAPI:
         busy_timeout_ms=settings.busy_timeout_ms,
     )
 
+    premises = Premises(decisions)
+
     async def record(release: Release) -> None:
         body = {
             "model": {"release": release.name, "digest": release.digest, "signer": release.signer},
@@ -79,6 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
                 "digest": release.plan_digest,
             },
         }
+        premises.follow(release.scorer.history)
         await decisions.append(Draft("release", SERVICE, body))
 
     releases = Releases(settings, record)
@@ -120,7 +124,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.log = decisions
     app.state.accounts = accounts
     app.state.releases = releases
-    app.state.assessor = Assessor(decisions, releases)
+    app.state.assessor = Assessor(decisions, releases, premises)
     app.state.readiness = Readiness(decisions, accounts, releases)
     for router in ROUTERS:
         app.include_router(router)

@@ -21,6 +21,7 @@ from model_service.service.loading import Releases
 from model_service.service.log import DecisionLog, Draft, Entry
 from model_service.service.log.entry import now
 from model_service.service.log.private import Broken
+from model_service.service.premises import Premises
 from model_service.service.problems import (
     FieldError,
     conflict,
@@ -39,6 +40,7 @@ class Assessor:
     ----------
     log : DecisionLog
     releases : Releases
+    premises : Premises
 
     Raises
     ------
@@ -46,9 +48,10 @@ class Assessor:
         By every method, if the record can't be kept or read.
     """
 
-    def __init__(self, log: DecisionLog, releases: Releases) -> None:
+    def __init__(self, log: DecisionLog, releases: Releases, premises: Premises) -> None:
         self._log = log
         self._releases = releases
+        self._premises = premises
 
     async def assess(self, call: Call, who: Identity) -> tuple[Answer, bool]:
         """Assess one revision of a call, once.
@@ -81,7 +84,9 @@ class Assessor:
         if release is None:
             raise follow_protocol("no model is in force now, so no recommendation is given")
         at = now()
-        assessment = assess(release, call)
+        history = release.scorer.history
+        counts = self._premises.counts(history, call)
+        assessment = assess(release, call, counts)
         assert assessment.explanation is not None
         body = views.assessment_body(
             release, assessment, leads=call.revision > max([highest, *queued])
@@ -90,6 +95,8 @@ class Assessor:
             views.CALL: call.model_dump_json(exclude_none=True).encode(),
             views.EXPLANATION: views.explanation_bytes(assessment.explanation),
         }
+        if history is not None:
+            private[views.HISTORY] = views.history_bytes(history, counts)
         entry = await self._log.append(
             Draft(
                 "assessment",
@@ -102,6 +109,7 @@ class Assessor:
                 at=at,
             )
         )
+        self._premises.add_call(call)
         return views.assessment_view(entry, private), True
 
     async def decide(self, assessment_id: str, decision: Decision, who: Identity) -> Answer:
@@ -159,6 +167,7 @@ class Assessor:
         entry = await self._log.append(
             Draft("outcome", who.name, {}, call_id=outcome.call_id, private=private)
         )
+        self._premises.add_outcome(outcome)
         return views.outcome_view(entry, private)
 
     def record(self, assessment_id: str) -> Answer:
@@ -188,11 +197,12 @@ class Assessor:
         read = self._log.read
         private = self._private(entry)
         outcome = read.outcome(str(entry.call_id))
-        call = private.get(views.CALL)
+        call, history = private.get(views.CALL), private.get(views.HISTORY)
         later = self._later(entry)
         return {
             "assessment": views.assessment_view(entry, private),
             "call": None if call is None else orjson.Fragment(call),
+            "history": history and orjson.Fragment(history),
             "decisions": [
                 views.decision_view(decision, self._private(decision))
                 for decision in read.decisions(str(entry.assessment_id))

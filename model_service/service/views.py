@@ -14,6 +14,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from data.call import Call, Outcome
+from data.premise import Counts
 from model_service.model.assess import Assessment
 from model_service.model.concepts import Polarity
 from model_service.model.decision import OverrideReason
@@ -21,10 +22,12 @@ from model_service.model.explanation import Explanation
 from model_service.model.plan import PROTOCOL, Band, Recommendation, UnservedReason
 from model_service.model.release import Release
 from model_service.model.safeguards import Effect
+from model_service.model.scorer import HistoryTable
 from model_service.service.accounts import Role
 from model_service.service.log import Entry, Kind
 
 CALL, EXPLANATION, NOTE, OUTCOME = "call", "explanation", "note", "outcome"
+HISTORY = "history"
 """Names of what is kept apart from the chain."""
 
 
@@ -213,6 +216,10 @@ class AssessmentRecord(View):
 
     assessment: AssessmentView
     call: Call | None = Field(description="The call as it was assessed; null once it was erased.")
+    history: dict[str, int] | None = Field(
+        description="Earlier calls and known crises of the premise, as they were counted for the "
+        "prediction; null if the call has no premise, the model does not ask, or it was erased."
+    )
     decisions: list[DecisionView] = Field(description="The first one first; the last one leads.")
     outcome: OutcomeView | None
     superseded_by: Revision | None = Field(description="The revision that leads, if not this one.")
@@ -339,6 +346,14 @@ def explanation_bytes(explanation: Explanation) -> bytes:
             "concepts": explanation.concepts,
         }
     )
+
+
+def history_bytes(history: HistoryTable, counts: Counts | None) -> bytes:
+    """Write what was known of a premise as JSON; null where a call has none.
+
+    The counts are no text of anybody's, but they hint at an address.
+    """
+    return orjson.dumps(counts and dict(zip(history.columns, counts, strict=True)))
 
 
 # --- from the record to the answer -----------------------------------------------------------

@@ -167,6 +167,16 @@ def test_calls_that_no_window_reaches_are_forgotten() -> None:
     assert lean.counts("P", 100 * DAY) == (0, 0)
 
 
+def test_labels_of_calls_that_never_came_are_forgotten_too() -> None:
+    history = PremiseHistory((7,))
+    for day in range(30):
+        history.add_label(f"c{day}", True, day * DAY)
+    history.forget(28 * DAY)
+    assert len(history._early) == 9
+    history.add_call("c25", "P", 24 * DAY)  # it came late, and its label with it
+    assert history.counts("P", 28 * DAY) == (1, 1)
+
+
 @pytest.mark.parametrize("windows", [(), (0,), (30, 7), (7, 7)])
 def test_windows_are_ascending_days(windows: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="windows"):

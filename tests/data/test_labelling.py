@@ -10,7 +10,7 @@ import pytest
 
 from data.dataset import OUTCOME_DTYPES
 from data.errors import InputError
-from data.labelling import STANDARD, LabelRule, from_decisions, from_outcomes
+from data.labelling import STANDARD, LabelRule, from_decisions, from_outcomes, label
 from data.labels import SOURCES, resolve
 
 RECEIVED = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -85,6 +85,43 @@ def test_a_rule_over_what_is_no_outcome_is_refused_by_name() -> None:
     )
     with pytest.raises(InputError, match="'narrative'"):
         labels_of({}, rules=[rule])
+
+
+def test_in_a_period_in_which_the_codes_said_nothing_there_is_no_label() -> None:
+    rule = LabelRule.model_validate(
+        {
+            "target": "mental_health_crisis",
+            "source": "final_call_type",
+            "confidence": 0.7,
+            "positive": {"final": ["PSYCH"]},
+            "negative": {"final": ["NOISE"]},
+            "missing_between": [{"since": "2015-02-01", "until": "2015-07-01"}],
+        }
+    )
+    local = ["2015-01-31 23:59", "2015-02-01 00:00", "2015-06-30 23:59", "2015-07-01 00:00"]
+    received = pd.to_datetime(local).tz_localize("America/Los_Angeles").tz_convert("UTC")
+    about = pd.DataFrame(
+        {"call_id": list("abcd"), "received_at": received, "as_of": received[-1]}
+    ).astype({"received_at": "datetime64[us, UTC]", "as_of": "datetime64[us, UTC]"})
+    for code, value in (("PSYCH", True), ("NOISE", False)):
+        table = pd.DataFrame({"final": [code] * 4})
+        made = label([rule], table, about, timezone="America/Los_Angeles")
+        assert made["call_id"].tolist() == ["a", "d"]
+        assert made["value"].tolist() == [value] * 2
+
+
+def test_a_period_ends_after_it_begins() -> None:
+    for until in ("2015-02-01", "2015-01-01", "soon"):
+        with pytest.raises(ValueError, match="missing_between"):
+            LabelRule.model_validate(
+                {
+                    "target": "safety_risk",
+                    "source": "disposition",
+                    "confidence": 1,
+                    "positive": {"a": ["b"]},
+                    "missing_between": [{"since": "2015-02-01", "until": until}],
+                }
+            )
 
 
 def test_a_rule_must_say_something() -> None:

@@ -360,7 +360,7 @@ def manifest_of(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda d: d.update(format=3), "has format 3; this version reads format 2"),
+        (lambda d: d.update(format=4), "has format 4; this version reads formats 2 and 3"),
         (lambda d: d.pop("format"), "is damaged"),
         (lambda d: d.pop("files"), "is damaged"),
         (lambda d: d["files"].pop("card.md"), "is damaged"),
@@ -447,7 +447,7 @@ def model(**changes: Any) -> bytes:
     [
         {"model_json": b"{}"},
         {"model_json": b"[" * 100_000},
-        {"model_json": model(format=3)},
+        {"model_json": model(format=4)},
         {"model_json": model(targets=["safety_risk", "mental_health_crisis"])},
         {"model_json": model(timezone="Nowhere/Land")},
         {"model_json": model(timezone=None)},

@@ -53,7 +53,8 @@ def evaluate(
     """Measure a release on labelled calls, with 95% intervals.
 
     Evaluating on calls that the release was trained on flatters it: name the training
-    configuration, or a period after it.
+    configuration, or a period after it. If the release uses the history of premises, it is
+    computed from all calls of the folder and the labels that were known by each call's time.
     """
     import json
     from datetime import UTC
@@ -65,6 +66,7 @@ def evaluate(
     from training.config import load_config
     from training.evaluate import evaluate as measure
     from training.fit import split
+    from training.history import with_history
 
     loaded = open_release(release, home)
     dataset = Dataset.read(folder)
@@ -78,13 +80,14 @@ def evaluate(
         chosen &= received < until.replace(tzinfo=UTC)
     if not chosen.any():
         raise InputError("no call lies in the period that was asked for")
+    calls = with_history(dataset.calls, loaded.scorer.history, dataset.labels)
     clusters = dataset.families().fillna(dataset.incidents())
     evaluation = {
         "release": loaded.digest,
         "data": {"source": dataset.manifest.get("source"), "digest": dataset.digest},
         **measure(
             loaded,
-            dataset.calls[chosen],
+            calls[chosen],
             dataset.targets()[chosen],
             clusters[chosen],
             seed=seed,

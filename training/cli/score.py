@@ -29,6 +29,9 @@ def score(file: Path, out: Path, jobs: int, release: Path | None, home: Path) ->
 
     Rows that are no valid call are listed in OUT.rejected.jsonl by number, field and reason; the
     exit code is then 1.
+
+    A release that uses the history of premises takes it from the calls of the file, in order of
+    time; a file holds no labels, so that earlier calls count and no crisis is known.
     """
     from training.batch import score_file
 
@@ -36,6 +39,12 @@ def score(file: Path, out: Path, jobs: int, release: Path | None, home: Path) ->
     tally = score_file(
         file, out, release=release_folder(release, home), jobs=jobs, progress=progress
     )
+    if tally.history:
+        click.echo(
+            "history of premises: earlier calls of the file count; it holds no labels, so no "
+            "crisis is known, and scores differ from those of the service",
+            err=True,
+        )
     took = time.monotonic() - begun
     click.echo(
         f"{tally.scored:,} calls scored in {took:.1f} s ({tally.scored / took:,.0f} a second), "

@@ -327,7 +327,7 @@ def _keep(
     )
     part = raw.loc[index].reset_index(drop=True)
     if rules.labels:
-        kept.labels.append(label(rules.labels, part, about))
+        kept.labels.append(label(rules.labels, part, about, timezone=rules.time_zone))
     if rules.standard_labels:
         told = pd.DataFrame({name: [values[i] for i in index] for name, values in learned.items()})
         texts = outcome_texts(told.reindex(range(len(index))))

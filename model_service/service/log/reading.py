@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
+import orjson
+
 from model_service.service.log.entry import Entry
-from model_service.service.log.private import unseal
+from model_service.service.log.private import Broken, unseal
 from model_service.service.log.store import Store
 
 MAX_PAGE = 1000
@@ -95,6 +99,34 @@ class Reader:
                 "SELECT name, salt, content FROM private WHERE seq = ?", (entry.seq,)
             ).fetchall()  # type: ignore[assignment]
         return {name: unseal(salt, content, digests.get(name, "")) for name, salt, content in rows}
+
+    def personal(self, names: Collection[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Read the personal text of these names that is still there, in order of its entries.
+
+        The whole log is read in one go: for use when the service starts.
+
+        Parameters
+        ----------
+        names : collection of str
+
+        Yields
+        ------
+        str, bytes or None
+            The name and the text; None if it does not fit the digest in the chain.
+        """
+        marks = ", ".join("?" * len(names))
+        with self._store.reading() as connection:
+            rows = connection.execute(
+                "SELECT name, salt, content, body FROM private JOIN entries USING (seq)"
+                f" WHERE name IN ({marks}) ORDER BY seq, name",
+                tuple(names),
+            )
+            for name, salt, content, body in rows:
+                digest = orjson.loads(body).get("private", {}).get(name, "")
+                try:
+                    yield name, unseal(salt, content, digest)
+                except Broken:
+                    yield name, None
 
     def _one(self, sql: str, *values: str | int) -> Entry | None:
         with self._store.reading() as connection:

@@ -1,0 +1,151 @@
+"""What the log knows of premises, as long as the release in force asks for it.
+
+The history is that of the log and nothing else: calls that were assessed and outcomes that were
+recorded, in the order of their entries. So a restart, which reads the log from its beginning, comes
+to the same counts; and what was erased from the log does not count.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from data.call import Call, Outcome
+from data.premise import DAY, Counts, PremiseHistory, microseconds
+from model_service.model.scorer import CRISIS_FIELDS, HistoryTable, Outcomes
+from model_service.service.log import DecisionLog
+from model_service.service.views import CALL, OUTCOME
+
+
+class Premises:
+    """The history of premises under one release after another.
+
+    Parameters
+    ----------
+    log : DecisionLog
+    """
+
+    def __init__(self, log: DecisionLog) -> None:
+        self._log = log
+        self._asked: tuple[tuple[int, ...], Outcomes] | None = None
+        self._history: PremiseHistory | None = None
+        self._told: dict[str, int] = {}
+        self._newest = self._swept = 0
+
+    def follow(self, table: HistoryTable | None) -> None:
+        """Read the log anew if a release asks for another history, and let go if it asks for none.
+
+        Parameters
+        ----------
+        table : HistoryTable, optional
+            Of the release's scorer.
+
+        Raises
+        ------
+        LogUnavailable
+            If the log can't be read.
+        """
+        asked = None if table is None else (table.windows, table.crises)
+        if asked == self._asked:
+            return
+        self._asked, self._history, self._told = None, None, {}
+        self._newest = self._swept = 0
+        if table is None:
+            return
+        history = PremiseHistory(table.windows)
+        damaged = 0
+        for name, text in self._log.read.personal([CALL, OUTCOME]):
+            try:
+                if text is None:
+                    damaged += 1
+                elif name == CALL:
+                    self._call(history, Call.model_validate_json(text))
+                else:
+                    self._outcome(history, Outcome.model_validate_json(text), table.crises)
+            except ValidationError:  # written by a version that took other records
+                damaged += 1
+        if damaged:
+            say: Any = structlog.get_logger()
+            say.warning("records that can't be read are left out of the history", n=damaged)
+        self._asked, self._history = asked, history
+
+    def counts(self, table: HistoryTable | None, call: Call) -> Counts | None:
+        """Count what the log knows of a call's premise, as of the call.
+
+        Parameters
+        ----------
+        table : HistoryTable, optional
+            Of the scorer that asks; None: it does not.
+        call : Call
+
+        Returns
+        -------
+        tuple of int, or None
+            None where the call has no premise, or nobody asks.
+
+        Raises
+        ------
+        LogUnavailable
+            If the log has to be read for it, and can't be.
+        """
+        if table is None:
+            return None
+        self.follow(table)
+        assert self._history is not None
+        return self._history.counts(call.premise_id, microseconds(call.received_at))
+
+    def add_call(self, call: Call) -> None:
+        """Take note of a call that is in the log now."""
+        if self._history is not None:
+            self._call(self._history, call)
+
+    def add_outcome(self, outcome: Outcome) -> None:
+        """Take note of an outcome that is in the log now."""
+        if self._history is not None and self._asked is not None:
+            self._outcome(self._history, outcome, self._asked[1])
+
+    def _call(self, history: PremiseHistory, call: Call) -> None:
+        received = microseconds(call.received_at)
+        history.add_call(call.call_id, call.premise_id, received)
+        # A call that is dated years ahead by mistake must not push all others out.
+        self._newest = max(self._newest, min(received, microseconds(datetime.now(UTC))))
+        if self._newest - self._swept >= DAY:
+            history.forget(self._newest - DAY)
+            oldest = self._newest - (history.windows[-1] + 1) * DAY
+            self._told = {call: at for call, at in self._told.items() if at >= oldest}
+            self._swept = self._newest
+
+    def _outcome(self, history: PremiseHistory, outcome: Outcome, crises: Outcomes) -> None:
+        at = microseconds(outcome.recorded_at)
+        if at < self._told.get(outcome.call_id, at):
+            return  # an older one that came late changes nothing
+        self._told[outcome.call_id] = at
+        history.add_label(outcome.call_id, is_crisis(outcome, crises), at)
+
+
+def is_crisis(outcome: Outcome, crises: Outcomes) -> bool | None:
+    """Tell whether an outcome says that the call was a crisis; None if it does not say.
+
+    A clinician's finding goes before the codes, as it does among labels (`data.labels.SOURCES`).
+
+    Parameters
+    ----------
+    outcome : Outcome
+    crises : mapping of str to tuple of str
+        Field → values that say so.
+
+    Examples
+    --------
+    >>> outcome = Outcome(call_id="a", recorded_at=datetime(2026, 1, 1, tzinfo=UTC),
+    ...                   disposition="TRANSPORTED", clinician_finding="no_crisis")
+    >>> is_crisis(outcome, {"clinician_finding": ("crisis",), "disposition": ("TRANSPORTED",)})
+    False
+    """
+    for field in CRISIS_FIELDS:
+        value = getattr(outcome, field)
+        if field in crises and value is not None:
+            return value in crises[field]
+    return None
