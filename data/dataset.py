@@ -199,7 +199,7 @@ class Dataset:
         tables = {}
         for name, digest in files.items():
             path = folder / f"{name}.parquet"
-            if not path.exists() or _file_digest(path) != digest:
+            if not path.exists() or file_digest(path) != digest:
                 raise DatasetError(f"{path} is missing or not what its manifest says")
             tables[name] = pq.read_table(path).to_pandas()
         return cls(**tables, manifest=manifest)
@@ -248,10 +248,11 @@ def _swap(work: Path, folder: Path) -> None:
 
 def _write_table(table: pd.DataFrame, path: Path) -> str:
     pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path, compression="zstd")
-    return _file_digest(path)
+    return file_digest(path)
 
 
-def _file_digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

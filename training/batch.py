@@ -7,14 +7,12 @@ import csv
 import io
 import json
 import os
-import re
-from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 import pandas as pd
@@ -23,23 +21,17 @@ import pyarrow.parquet as pq
 from joblib import Parallel, delayed
 from pydantic import ValidationError
 
-from data.call import ANSWER_PREFIX, TARGETS, Call
+from data.call import TARGETS, Call
 from data.errors import InputError
-from data.frame import DTYPES, to_records, with_dtypes
+from data.frame import with_dtypes
 from data.premise import Counts
+from data.sources.file import Chunk, Format, Rows, calls_of, file_format, read
 from model_service.model.assess import assess
 from model_service.model.release import Release, load_release
 from model_service.model.scorer import HistoryTable
 from training.history import counts_of, with_history
 
-CHUNK = 2000
-"""Calls handed to a worker at a time: enough to hide the hand-over, few enough to stay small."""
-
-MAX_CELL = 16 * 1024 * 1024
-"""Characters; a longer cell is a quotation mark that was never closed."""
-
 COLUMNS = ("call_id", "revision", *TARGETS, "recommendation", "abstained", "reasons")
-Format = Literal["jsonl", "csv", "parquet"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -51,26 +43,6 @@ class Tally:
     scored: int
     rejected: int
     history: bool = False
-
-
-def file_format(path: Path) -> Format:
-    """Tell the format of a file by its ending.
-
-    Raises
-    ------
-    InputError
-        If the ending is not .jsonl, .csv or .parquet.
-    """
-    known: dict[str, Format] = {
-        ".jsonl": "jsonl",
-        ".ndjson": "jsonl",
-        ".csv": "csv",
-        ".parquet": "parquet",
-    }
-    try:
-        return known[path.suffix.lower()]
-    except KeyError:
-        raise InputError(f"{path}: the ending must be .jsonl, .csv or .parquet") from None
 
 
 def score_file(
@@ -117,7 +89,7 @@ def score_file(
         raise InputError(f"{source}: no such file")
     if target.exists() and target.samefile(source):
         raise InputError(f"{target}: would replace the calls; name another file to write")
-    chunks = _read(source)
+    chunks = read(source)
     counts = None if table is None else _history(source, table)
     rejected_path = target.with_name(target.name + ".rejected.jsonl")
     draft, rejected_draft = (
@@ -174,34 +146,16 @@ def _release(folder: str) -> Release:
     return load_release(Path(folder), trusted=None)
 
 
-Rows = list[bytes] | list[dict[str, Any] | None] | pd.DataFrame
-"""A chunk as JSON lines, as text fields by column (CSV; None: more or fewer cells than the header
-has), or as a typed frame (Parquet)."""
-
 AllCounts = dict[int, Counts | None]
 """The number of a row → what was known of its premise."""
-
-Chunk = tuple[int, Rows]
-"""The number of the first row, counted from 1, and the rows."""
-
-
-def _calls(rows: Rows) -> Iterator[Callable[[], Call] | None]:
-    if isinstance(rows, pd.DataFrame):
-        yield from (partial(Call.model_validate, record) for record in to_records(rows))
-        return
-    for row in rows:
-        if isinstance(row, bytes):
-            yield partial(Call.model_validate_json, row)
-        else:
-            yield None if row is None else partial(Call.model_validate_strings, row)
 
 
 def _history(source: Path, table: HistoryTable) -> AllCounts:
     """Count the history of every valid call of a file, by row."""
     places: list[tuple[int, str, datetime, int, str | None]] = []
     with contextlib.suppress(InputError):  # a file that breaks off is refused when it is scored
-        for first, rows in _read(source):
-            for number, validated in enumerate(_calls(rows), first):
+        for first, rows in read(source):
+            for number, validated in enumerate(calls_of(rows), first):
                 try:
                     call = None if validated is None else validated()
                 except ValidationError:
@@ -228,7 +182,7 @@ def _score_chunk(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     loaded = _release(release)
     lines, refused = [], []
-    for number, validated in enumerate(_calls(rows), first):
+    for number, validated in enumerate(calls_of(rows), first):
         if validated is None:
             refused.append({"row": number, "field": "", "reason": "number_of_cells"})
             continue
@@ -259,133 +213,6 @@ def _score_chunk(
             }
         )
     return lines, refused
-
-
-def _read(source: Path) -> Iterator[Chunk]:
-    readers: dict[Format, Callable[[Path], Iterator[Rows]]] = {
-        "jsonl": _read_jsonl,
-        "csv": _read_csv,
-        "parquet": _read_parquet,
-    }
-    first = 1
-    for rows in readers[file_format(source)](source):
-        yield first, rows
-        first += len(rows)
-
-
-def _read_jsonl(source: Path) -> Iterator[Rows]:
-    chunk: list[bytes] = []
-    with source.open("rb") as file:
-        if file.read(len(BOM_UTF8)) != BOM_UTF8:
-            file.seek(0)
-        for line in file:
-            if not line.strip():
-                continue
-            chunk.append(line)
-            if len(chunk) == CHUNK:
-                yield chunk
-                chunk = []
-    if chunk:
-        yield chunk
-
-
-def _read_csv(source: Path) -> Iterator[Rows]:
-    # csv, not pandas: pandas moves the columns of a row with a cell too many, without a word.
-    csv.field_size_limit(MAX_CELL)
-    chunk: list[dict[str, Any] | None] = []
-    try:
-        with source.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, strict=True)
-            header = next(rows, [])
-            _check_columns(header, source)
-            for row in rows:
-                if not row:
-                    continue
-                chunk.append(_record(header, row) if len(row) == len(header) else None)
-                if len(chunk) == CHUNK:
-                    yield chunk
-                    chunk = []
-    except UnicodeDecodeError:
-        raise InputError(f"{source}: not UTF-8") from None
-    except csv.Error as error:
-        raise InputError(f"{source}, line {rows.line_num}: not a CSV row ({error})") from None
-    if chunk:
-        yield chunk
-
-
-def _record(header: list[str], row: list[str]) -> dict[str, Any]:
-    """Turn a CSV row into a call's fields; an empty cell is a field that is not known."""
-    record: dict[str, Any] = {}
-    for name, value in zip(header, row, strict=True):
-        if value == "":
-            continue
-        if name.startswith(ANSWER_PREFIX):
-            record.setdefault("answers", {})[name.removeprefix(ANSWER_PREFIX)] = value
-        else:
-            record[name] = value
-    return record
-
-
-def _read_parquet(source: Path) -> Iterator[Rows]:
-    try:
-        with pq.ParquetFile(source) as file:
-            _check_columns(file.schema_arrow.names, source)
-            _check_types(file.schema_arrow, source)
-            for batch in file.iter_batches(CHUNK):
-                yield with_dtypes(batch.to_pandas())
-    except InputError:
-        raise
-    except (pa.ArrowException, OSError, ValueError, TypeError):
-        # Arrow tells of damaged pages by OSError, and of text that is not UTF-8 by ValueError.
-        raise InputError(f"{source}: not a Parquet file of calls, or damaged") from None
-
-
-def _column(name: str, number: int) -> str:
-    return f"{name!r}" if re.fullmatch(r"[A-Za-z_]\w{0,63}", name) else f"column {number}"
-
-
-def _check_types(schema: pa.Schema, source: Path) -> None:
-    """Refuse types that would have to be coerced, which may change what a cell says."""
-    for field in schema:
-        kind, wanted = field.type, DTYPES[field.name]
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        fits, words = {
-            "str": (_is_text(kind), "text"),
-            "int64": (pa.types.is_integer(kind), "whole numbers"),
-            "float64": (pa.types.is_floating(kind) or pa.types.is_integer(kind), "numbers"),
-        }.get(
-            wanted,
-            (
-                pa.types.is_timestamp(kind) and kind.tz is not None,
-                "a timestamp with a time zone",
-            ),
-        )
-        if not fits and not (pa.types.is_null(kind) and field.name != "received_at"):
-            raise InputError(f"{source}: {field.name} must be {words}")
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
-
-
-def _check_columns(columns: Iterable[str], source: Path) -> None:
-    names = list(columns)
-    given = set(names)
-    if not names:
-        raise InputError(f"{source}: holds no calls, not even a header")
-    wrong = [f"lacks the column {name}" for name in ("call_id", "received_at") if name not in given]
-    if not wrong:  # else it may be no header at all, but a row of somebody's words
-        wrong = [
-            f"{_column(name, number)} is not a field of a call"
-            for number, name in enumerate(names, 1)
-            if name not in DTYPES
-        ]
-    wrong += [f"has the column {name} twice" for name in sorted(given) if names.count(name) > 1]
-    if wrong:
-        raise InputError(f"{source}: {'; '.join(wrong[:5])}")
 
 
 class _Writer:

@@ -19,6 +19,7 @@ from data.call import TARGETS, Call
 from data.dataset import Dataset
 from data.errors import InputError
 from data.frame import to_calls, to_frame
+from data.sources import file
 from model_service.model.assess import assess
 from training import batch
 from training.batch import COLUMNS, Tally, score_file
@@ -131,7 +132,7 @@ def test_several_processes_keep_the_order(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(batch, "CHUNK", 7)
+    monkeypatch.setattr(file, "CHUNK", 7)
     calls = to_calls(small[0].calls)
     source = write(calls, tmp_path / "calls.jsonl")
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
@@ -408,7 +409,7 @@ def test_damage_far_into_a_file_is_found_and_nothing_is_written(
     jobs: int,
 ) -> None:
     """Joblib reads ahead in a thread of its own: an error there must not be lost."""
-    monkeypatch.setattr(batch, "CHUNK", 10)
+    monkeypatch.setattr(file, "CHUNK", 10)
     calls = to_calls(small[0].calls)
     source, target = tmp_path / f"calls.{given}", tmp_path / "scored.jsonl"
     if given == "csv":

@@ -21,8 +21,9 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
     "--data",
     "folder",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="A folder of labelled calls, made by `crisiscall data`.",
+    type=click.Path(path_type=Path),
+    help="A folder of labelled calls, made by `crisiscall data`; or a CSV, JSONL or Parquet file "
+    "of calls with the columns mental_health_crisis and safety_risk (1, 0 or blank).",
 )
 @click.option(
     "--config",
@@ -62,6 +63,7 @@ def evaluate(
     from data.dataset import Dataset
     from data.errors import InputError
     from data.files import write_whole
+    from data.sources.labelled import read_labelled
     from training.card import head_table, recommendation_tables
     from training.config import load_config
     from training.evaluate import evaluate as measure
@@ -69,7 +71,7 @@ def evaluate(
     from training.history import with_history
 
     loaded = open_release(release, home)
-    dataset = Dataset.read(folder)
+    dataset = read_labelled(folder) if folder.is_file() else Dataset.read(folder)
     received = dataset.calls["received_at"]
     chosen = received.notna()
     if config is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from data.call import TARGETS
 from data.dataset import Dataset
 from data.errors import InputError
 from tests.invented import invented_dataset
@@ -216,6 +217,23 @@ def test_evaluate_a_period(capsys: pytest.CaptureFixture[str], home: Path) -> No
     first, last = json.loads((out / "evaluation.json").read_text())["received_at"]
     assert "2021-12-01" <= first[:10] <= last[:10] < "2021-12-05"
     assert "no call lies in the period" in fails(capsys, *words, "--since", "2031-01-01")
+
+
+def test_evaluate_a_file(capsys: pytest.CaptureFixture[str], home: Path, tmp_path: Path) -> None:
+    source = tmp_path / "labelled.csv"
+    rows = [f"he hears voices,{n % 2},0" for n in range(20)]
+    source.write_text("narrative,mental_health_crisis,safety_risk\n" + "\n".join(rows) + "\n")
+    words = ["evaluate", "--data", source, "--home", home, "--out", home / "report"]
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    report = json.loads((home / "report" / "evaluation.json").read_text())
+    assert report["data"]["source"] == "file:labelled.csv"
+    crisis, risk = (report["heads"][target] for target in TARGETS)
+    assert (crisis["labelled"], crisis["positive"], crisis["auroc"]["value"]) == (20, 10, 0.5)
+    assert "only one class" in risk["note"]
+    assert "hears" not in out
+    missing = fails(capsys, "evaluate", "--data", tmp_path / "x.csv", "--home", home)
+    assert "is no folder of calls" in missing
 
 
 def test_calls_that_are_not_there_or_damaged(
