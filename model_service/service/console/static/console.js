@@ -183,7 +183,7 @@ function render(assessment, narrative) {
     return group;
   }));
   $("reasons").replaceChildren(...recommendation.reasons.map((reason) => element("li", reason.text)));
-  mark($("evidence"), narrative, explanation?.words ?? []);
+  mark($("evidence"), narrative, phrases(explanation));
   meanings(explanation?.concepts ?? []);
   figures(narrative, explanation);
   $("record").textContent = `Record ${assessment.log.sequence} in the log, release ${assessment.model.release}.`;
@@ -191,10 +191,32 @@ function render(assessment, narrative) {
   $("response").scrollIntoView({ block: "nearest" });
 }
 
+// The words of the narrative that weigh something, those of one meaning as one phrase: "wants to
+// die" is told by its three words together, not by "to".
+function phrases(explanation) {
+  const inside = (part) => part.column === "narrative";
+  const byPlace = (a, b) => a.start - b.start;
+  const found = [];
+  for (const { start, end } of (explanation?.concepts ?? []).filter(inside).sort(byPlace)) {
+    const last = found.at(-1);
+    if (last && start < last.end) last.end = Math.max(last.end, end);
+    else found.push({ start, end, mental_health_crisis: 0, safety_risk: 0 });
+  }
+  const alone = [];
+  for (const word of (explanation?.words ?? []).filter(inside)) {
+    const phrase = found.find(({ start, end }) => start <= word.start && word.end <= end);
+    if (!phrase) alone.push(word);
+    else {
+      phrase.mental_health_crisis += word.mental_health_crisis;
+      phrase.safety_risk += word.safety_risk;
+    }
+  }
+  return [...found, ...alone].sort(byPlace);
+}
+
 // Offsets count characters (code points); JavaScript's strings count UTF-16 units.
-function mark(place, narrative, words) {
+function mark(place, narrative, inside) {
   const characters = [...narrative];
-  const inside = words.filter((word) => word.column === "narrative");
   const strongest = Math.max(0, ...inside.map(weight));
   const pieces = [];
   let at = 0;
