@@ -39,12 +39,32 @@ KINDS: dict[str, str] = {
 """Polarity → what is counted apart; asked, past and supposed are too rare for that."""
 
 
-def strength(count: int) -> float:
+PASSING_WORDS = 50
+"""Words of a text by which what is everyday counts half."""
+
+
+def strength(count: int, words: int, *, everyday: bool) -> float:
     """How much a concept counts that was found so many times: 1, 1.5, 1.75, … below 2.
 
-    A long call repeats itself; the tenth gun says little more than the second.
+    A long call repeats itself; the tenth gun says little more than the second. What is everyday
+    fades with the length of the text: a car accident is what a line of ten words is about, and
+    comes up in passing among four hundred. What tells a crisis or a danger does not fade.
+
+    Parameters
+    ----------
+    count : int
+    words : int
+        Of the whole text.
+    everyday : bool
+        As the list says of the concept.
+
+    Examples
+    --------
+    >>> strength(1, 400, everyday=False), strength(2, 50, everyday=True)
+    (1.0, 0.75)
     """
-    return float(2.0 - 2.0 * 0.5**count)
+    full = 2.0 - 2.0 * 0.5**count
+    return full / (1.0 + words / PASSING_WORDS) if everyday else full
 
 
 MAX_WORDS = 16
@@ -53,7 +73,7 @@ MAX_WORDS = 16
 MAX_SEQUENCES = 400
 """Sequences that one line of the list may stand for, sets aside."""
 
-MAX_STATES = 20_000
+MAX_STATES = 60_000
 """States that the automaton holds before it begins anew; bounds its memory."""
 
 _ANY = "\0any"
@@ -102,6 +122,8 @@ class Concept(_Part):
         Phrases that deny the concept as they stand ("denies SI").
     scoped : bool
         Whether polarity is looked for; off where a phrase can't be denied ("barricaded himself").
+    everyday : bool
+        Whether it speaks of an everyday matter, which a long call may mention in passing.
     """
 
     about: str
@@ -109,6 +131,7 @@ class Concept(_Part):
     phrases: Phrases = Field(min_length=1)
     denials: Phrases = ()
     scoped: bool = True
+    everyday: bool = False
 
 
 class Scopes(_Part):
@@ -371,12 +394,15 @@ class ConceptMatcher:
         (concept, kind) of every figure that is counted: the columns of the features.
     given : tuple of (float, float)
         The prior judgement of each concept, crisis and risk.
+    everyday : frozenset of str
+        Names of the concepts that are everyday matters.
     """
 
     def __init__(self, concepts: ConceptList) -> None:
         self.names = tuple(concepts.concepts)
         self.columns = tuple((name, kind) for name in self.names for kind in _KIND_ORDER)
         self.given = tuple((c.given.crisis, c.given.risk) for c in concepts.concepts.values())
+        self.everyday = frozenset(n for n, c in concepts.concepts.items() if c.everyday)
         self._scoped = [concept.scoped for concept in concepts.concepts.values()]
         scopes = concepts.scopes
         # Groups of the automaton: the concepts, their denials, the cues.

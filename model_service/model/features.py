@@ -209,12 +209,13 @@ class Concepts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         columns: list[int] = []
         values: list[float] = []
         for row, text in enumerate(X):
-            counts = Counter(
-                place[hit.concept, KINDS[hit.polarity]] for hit in found.find(text, tokenize(text))
-            )
-            rows += [row] * len(counts)
-            columns += counts
-            values += map(strength, counts.values())
+            tokens = tokenize(text)
+            counts = Counter((hit.concept, KINDS[hit.polarity]) for hit in found.find(text, tokens))
+            for column, count in counts.items():
+                rows.append(row)
+                columns.append(place[column])
+                everyday = column[0] in found.everyday
+                values.append(strength(count, len(tokens), everyday=everyday))
         return csr_matrix((values, (rows, columns)), shape=(len(X), len(place)), dtype=np.float64)
 
 

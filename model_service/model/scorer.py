@@ -434,7 +434,8 @@ def _score_concepts(
     for concept, polarity, first, last in hits:
         column = concept, KINDS[polarity]
         crisis, risk = table.lookup[column]
-        value = strength(counts[column]) / counts[column]
+        everyday = concept in table.matcher.everyday
+        value = strength(counts[column], len(tokens), everyday=everyday) / counts[column]
         shares = (value * crisis, value * risk)
         found.append(ConceptEvidence(table.column, concept, polarity, first, last, shares))
     return found

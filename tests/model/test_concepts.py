@@ -323,8 +323,17 @@ def test_states_are_forgotten_without_harm(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_strength_saturates() -> None:
-    assert [strength(n) for n in (1, 2, 3)] == [1.0, 1.5, 1.75]
-    assert strength(10_000) <= 2.0
+    assert [strength(n, 300, everyday=False) for n in (1, 2, 3)] == [1.0, 1.5, 1.75]
+    assert strength(10_000, 300, everyday=False) <= 2.0
+
+
+def test_what_is_everyday_fades_in_a_long_text_and_a_danger_does_not() -> None:
+    short, long = (strength(1, words, everyday=True) for words in (5, 500))
+    assert short > 0.9
+    assert long < 0.1
+    found = matcher(concepts_text())
+    assert {"crash", "parking", "lost_found"} <= found.everyday
+    assert not found.everyday & {"suicidal", "voices", "gun", "assault", "calm"}
 
 
 def test_the_list_is_part_of_the_package() -> None:
