@@ -448,8 +448,11 @@ class ConceptMatcher:
                 raw.append((group, first, last))
         if not raw:
             return []
+        parts = _sentences(text, tokens)
+        # What ends with one sentence and begins with the next says nothing: "… emergency? Hold on".
+        raw = [hit for hit in raw if parts[0][hit[1]] == parts[0][hit[2] - 1]]
         hits = _without_overlaps(raw)
-        scene = _Scene(text, tokens, hits, cues)
+        scene = _Scene(parts, hits, cues)
         found: list[ConceptHit] = []
         for group, first, last in hits:
             if group >= n:
@@ -480,12 +483,11 @@ class _Scene:
 
     def __init__(
         self,
-        text: str,
-        tokens: Sequence[Token],
+        parts: tuple[list[int], list[int], dict[int, bool]],
         hits: Sequence[tuple[int, int, int]],
         cues: Sequence[_Cue],
     ) -> None:
-        self.sentences, self.clauses, self.asks = _sentences(text, tokens)
+        self.sentences, self.clauses, self.asks = parts
         self._covered = {word for _, first, last in hits for word in range(first, last)}
         self._ends = {number: last for last, number in enumerate(self.sentences, 1)}
         self._by_last: dict[int, list[_Cue]] = {}
