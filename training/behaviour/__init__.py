@@ -1,4 +1,4 @@
-"""Behavioural tests of a release: cases that people wrote by hand and can argue with.
+"""Behavioural tests of a release: written cases that a person can read and argue with.
 
 Three kinds, each in a YAML file of its own beside this one:
 

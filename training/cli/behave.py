@@ -22,7 +22,7 @@ from training.cli.progress import progress
 @release_option
 @home_option
 def behave(out: Path | None, release: Path | None, home: Path) -> None:
-    """Run a release on cases that people wrote by hand: what it must see, and what must not matter.
+    """Run a release on written cases: what it must see, and what must make no difference.
 
     Plain calls whose crisis or risk must be seen; pairs that mean the same and must get the same
     recommendation; pairs in which something is added that must, or must not, move a target. The

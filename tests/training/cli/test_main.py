@@ -133,7 +133,7 @@ def test_a_disk_that_says_no_is_one_line(
     assert "No such file" in err
 
 
-# card, score, evaluate
+# card, score, evaluate, behave
 
 
 def test_verbs_without_a_release_say_what_to_do(
@@ -144,6 +144,7 @@ def test_verbs_without_a_release_say_what_to_do(
     empty = tmp_path / "empty"
     for words in (
         ["card"],
+        ["behave"],
         ["score", source, "-o", tmp_path / "a.csv"],
         ["evaluate", "--data", home / "data" / "invented"],
     ):
@@ -216,6 +217,34 @@ def test_evaluate_a_period(capsys: pytest.CaptureFixture[str], home: Path) -> No
     first, last = json.loads((out / "evaluation.json").read_text())["received_at"]
     assert "2021-12-01" <= first[:10] <= last[:10] < "2021-12-05"
     assert "no call lies in the period" in fails(capsys, *words, "--since", "2031-01-01")
+
+
+def test_behave(
+    capsys: pytest.CaptureFixture[str],
+    home: Path,
+    small: tuple[Dataset, Trained],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from training.behaviour import GOALS, read_cases
+
+    words = ["behave", "--home", home, "--out", home / "behaviour.json"]
+    code, out, err = run(capsys, *words)
+    report = json.loads((home / "behaviour.json").read_text())
+    assert report["release"] == small[1].release.digest
+    # Some hundred calls of a few kinds are too few to learn from.
+    assert code == 1
+    assert err == "the release keeps fewer cases than the goals ask for\n"
+    failed = [case for kind in report["kinds"].values() for case in kind["failed"]]
+    assert failed
+    assert all(f"\n  {case}\n" in out for case in failed)
+    shown = (out + (home / "behaviour.json").read_text()).casefold()
+    assert not [
+        case.id for case in read_cases() for c in case.calls if c.narrative.casefold() in shown
+    ]
+    for kind in GOALS:
+        monkeypatch.setitem(GOALS, kind, 0.0)
+    code, _, err = run(capsys, "behave", "--home", home)
+    assert (code, err) == (0, "")
 
 
 def test_calls_that_are_not_there_or_damaged(
