@@ -27,7 +27,7 @@ from training.pipeline import Trained
 CASES: dict[str, Any] = read_document(
     (Path(__file__).with_name("cases.yaml")).read_text(encoding="utf-8")
 )
-FLOORS = {"must_have": 0.93, "invariance": 0.93, "direction": 0.87}
+FLOORS = {"must_have": 0.90, "invariance": 0.93, "direction": 0.87}
 """A little under what the small model does; the goals are `training.behaviour.GOALS`."""
 
 NORMALISED = ("invisible-characters", "look-alikes", "case", "neighbourhood-of-the-call")

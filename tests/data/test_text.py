@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from random import Random
 from string import ascii_lowercase
 
 import pytest
@@ -91,6 +92,22 @@ def test_the_look_alikes_are_single_letters_of_the_two_scripts() -> None:
         assert unicodedata.name(letter).split()[0] in ("CYRILLIC", "GREEK")
         assert latin in ascii_lowercase
         assert len(letter.casefold()) == 1
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.text(ascii_lowercase, min_size=1, max_size=9), min_size=1, max_size=6),
+    st.randoms(use_true_random=False),
+)
+def test_a_disguised_text_gives_the_tokens_and_places_of_the_plain_one(
+    plain: list[str], chance: Random
+) -> None:
+    text = " ".join(["the", *plain, "now"])
+    disguises = {c: [a for a, latin in LOOK_ALIKES.items() if latin == c] for c in text}
+    disguised = "the" + "".join(
+        chance.choice([character, *disguises[character]]) for character in text[3:-3]
+    )
+    assert tokenize(disguised + "now") == tokenize(text)
 
 
 @settings(max_examples=200)
