@@ -9,11 +9,49 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'"})
 _HAS_DIGIT = re.compile(r"\d")
+
+LOOK_ALIKES: dict[str, str] = {
+    # Cyrillic and Greek letters that look like Latin ones: those of Unicode's confusables (UTS #39)
+    # that pass for a single letter. A capital may look like another letter than its small form, so
+    # the table is asked before case is dropped. Where UTS #39 gives `l` for a capital `I`, because
+    # to it the two are one, `i` stands here; the palochka is `l` in both its cases.
+    letter: latin
+    for latin, letters in {
+        # Cyrillic, then Greek; capital, then small.
+        "a": "\u0410\u0430\u0391\u03b1",
+        "b": "\u0412\u042c\u0392",
+        "c": "\u0421\u0441\u03f9\u03f2",
+        "d": "\u0501",
+        "e": "\u0415\u0435\u04bd\u0395",
+        "f": "\u03dc",
+        "g": "\u050c",
+        "h": "\u041d\u04bb\u0397",
+        "i": "\u0406\u0456\u0399\u03b9",
+        "j": "\u0408\u0458\u037f\u03f3",
+        "k": "\u041a\u039a",
+        "l": "\u04c0\u04cf",
+        "m": "\u041c\u039c\u03fa",
+        "n": "\u039d",
+        "o": "\u041e\u043e\u039f\u03bf\u03c3",
+        "p": "\u0420\u0440\u03a1\u03c1",
+        "q": "\u051b",
+        "r": "\u0433",
+        "s": "\u0405\u0455",
+        "t": "\u0422\u03a4",
+        "u": "\u03c5",
+        "v": "\u0474\u0475\u03bd",
+        "w": "\u051c\u051d\u0461",
+        "x": "\u0425\u0445\u03a7",
+        "y": "\u0423\u0443\u04ae\u04af\u03a5\u03b3",
+        "z": "\u0396",
+    }.items()
+    for letter in letters
+}
 
 CODES = frozenset(
     # Numbers that are words of the trade, not somebody's number: hotlines, involuntary-hold
@@ -39,14 +77,72 @@ def _fold(text: str) -> tuple[str, list[int]]:
     """Normalise character by character, keeping for each the index that it came from."""
     folded: list[str] = []
     origin: list[int] = []
+    alike: dict[int, str] = {}
     for index, character in enumerate(text):
         if unicodedata.category(character) in ("Cf", "Mn", "Cc") and character not in "\n\t\r":
             continue  # invisible: zero-width, bidi, combining
-        for piece in unicodedata.normalize("NFKD", character).translate(_APOSTROPHES).casefold():
-            if unicodedata.category(piece) != "Mn":
-                folded.append(piece)
-                origin.append(index)
-    return "".join(folded), origin
+        for letter in unicodedata.normalize("NFKD", character).translate(_APOSTROPHES):
+            latin = LOOK_ALIKES.get(character) or LOOK_ALIKES.get(letter)
+            if latin:
+                alike[len(folded)] = latin
+            for piece in letter.casefold():
+                if unicodedata.category(piece) != "Mn":
+                    folded.append(piece)
+                    origin.append(index)
+    plain = "".join(folded)
+    return (_unmask(plain, alike) if alike else plain), origin
+
+
+def _unmask(folded: str, alike: dict[int, str]) -> str:
+    """Write look-alikes as the Latin letters that they pass for, where they do.
+
+    A word of Latin letters and look-alikes alone (`knife` with a Cyrillic `i`) is Latin in
+    disguise. A word with any other letter of another script is that script's and stays as it is.
+    A word of look-alikes alone (what reads as `cop` may be Russian for litter) goes with its
+    neighbours: the nearest word before it and the nearest after it that are clearly of one kind
+    must be Latin, where there are any, and there must be one. So Russian stays Russian, alone and
+    as a quotation in an English text.
+
+    Parameters
+    ----------
+    folded : str
+    alike : dict of int to str
+        Position in `folded` → the Latin letter that the one there looks like.
+    """
+    words = [match.span() for match in _TOKEN.finditer(folded)]
+    kinds = [_kind(folded, span, alike) for span in words]
+    before = _nearest(kinds)
+    after = _nearest(kinds[::-1])[::-1]
+    letters = list(folded)
+    for span, kind, *sides in zip(words, kinds, before, after, strict=True):
+        if kind == "latin" or (kind == "unclear" and "latin" in sides and "other" not in sides):
+            for position in range(*span):
+                letters[position] = alike.get(position, letters[position])
+    return "".join(letters)
+
+
+_Kind = Literal["latin", "other", "unclear", "number"]
+
+
+def _kind(folded: str, span: tuple[int, int], alike: dict[int, str]) -> _Kind:
+    """Say what script a word is of; one of look-alikes alone is unclear."""
+    own = [p for p in range(*span) if p not in alike and folded[p].isalpha()]
+    if all(folded[p].isascii() or "LATIN" in unicodedata.name(folded[p], "") for p in own):
+        if own:
+            return "latin"
+        return "unclear" if any(p in alike for p in range(*span)) else "number"
+    return "other"
+
+
+def _nearest(kinds: list[_Kind]) -> list[_Kind | None]:
+    """Give for every word the kind of the last clear one that comes before it."""
+    last: _Kind | None = None
+    nearest: list[_Kind | None] = []
+    for kind in kinds:
+        nearest.append(last)
+        if kind in ("latin", "other"):
+            last = kind
+    return nearest
 
 
 def mask(word: str) -> str:
@@ -66,7 +162,8 @@ def tokenize(text: str) -> list[Token]:
     """Split a text into normalised tokens.
 
     Compatibility forms and accents are folded, case is dropped, invisible characters are passed
-    over, and digits are masked (`mask`).
+    over, Cyrillic and Greek letters that pass for Latin ones are read as these (see `_unmask` for
+    where they do), and digits are masked (`mask`).
 
     Parameters
     ----------

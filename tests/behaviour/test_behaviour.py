@@ -2,6 +2,10 @@
 
 The model here has seen a sixth of the calls that the shipped one sees, so the cases are those that
 any usable model keeps. Names of tests are those of the cases; no text of a call is in them.
+
+The many cases of `training.behaviour` have goals for a release that is shipped (`crisiscall
+behave`). This small model does not reach them: it is held to the floors below, and wholly to what
+no model may get wrong because the text is the same once it is normalised.
 """
 
 from __future__ import annotations
@@ -17,11 +21,17 @@ from data.call import TARGETS, Call
 from data.dataset import Dataset
 from data.document import read_document
 from model_service.model.assess import Assessment, assess
+from training.behaviour import KINDS, read_cases, run
 from training.pipeline import Trained
 
 CASES: dict[str, Any] = read_document(
     (Path(__file__).with_name("cases.yaml")).read_text(encoding="utf-8")
 )
+FLOORS = {"must_have": 0.90, "invariance": 0.93, "direction": 0.87}
+"""A little under what the small model does; the goals are `training.behaviour.GOALS`."""
+
+NORMALISED = ("invisible-characters", "look-alikes", "case", "neighbourhood-of-the-call")
+
 AT = "2025-06-03T14:00:00-04:00"
 
 
@@ -85,8 +95,26 @@ def test_every_case_has_a_name_of_its_own_and_a_known_target() -> None:
         assert all(case["target"] in TARGETS for case in CASES[kind] if "target" in case)
 
 
+@pytest.fixture(scope="module")
+def behaviour(synthetic: tuple[Dataset, Trained]) -> dict[str, Any]:
+    return run(synthetic[1].release)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_small_model_keeps_most_cases(behaviour: dict[str, Any], kind: str) -> None:
+    tally = behaviour["kinds"][kind]
+    assert tally["share"] >= FLOORS[kind], f"failed: {', '.join(tally['failed'])}"
+
+
+@pytest.mark.parametrize("group", NORMALISED)
+def test_what_is_normalised_away_changes_no_band(behaviour: dict[str, Any], group: str) -> None:
+    tally = behaviour["kinds"]["invariance"]["groups"][group]
+    assert tally["strict"] == tally["cases"]
+
+
 def test_no_case_is_a_call_that_was_learned_from(synthetic: tuple[Dataset, Trained]) -> None:
     learned = set(synthetic[0].calls["narrative"].str.casefold())
     told = [n for case in CASES["ranked"] for n in (*case["above"], *case["below"])]
     told += [case[side]["narrative"] for case in CASES["rises"] for side in ("first", "then")]
+    told += [call.narrative for case in read_cases() for call in case.calls]
     assert not learned & {narrative.casefold() for narrative in told}

@@ -134,7 +134,7 @@ def test_a_disk_that_says_no_is_one_line(
     assert "No such file" in err
 
 
-# card, score, evaluate
+# card, score, evaluate, behave
 
 
 def test_verbs_without_a_release_say_what_to_do(
@@ -145,6 +145,7 @@ def test_verbs_without_a_release_say_what_to_do(
     empty = tmp_path / "empty"
     for words in (
         ["card"],
+        ["behave"],
         ["score", source, "-o", tmp_path / "a.csv"],
         ["evaluate", "--data", home / "data" / "invented"],
     ):
@@ -234,6 +235,34 @@ def test_evaluate_a_file(capsys: pytest.CaptureFixture[str], home: Path, tmp_pat
     assert "hears" not in out
     missing = fails(capsys, "evaluate", "--data", tmp_path / "x.csv", "--home", home)
     assert "is no folder of calls" in missing
+
+
+def test_behave(
+    capsys: pytest.CaptureFixture[str],
+    home: Path,
+    small: tuple[Dataset, Trained],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from training.behaviour import GOALS, read_cases
+
+    words = ["behave", "--home", home, "--out", home / "behaviour.json"]
+    code, out, err = run(capsys, *words)
+    report = json.loads((home / "behaviour.json").read_text())
+    assert report["release"] == small[1].release.digest
+    # Some hundred calls of a few kinds are too few to learn from.
+    assert code == 1
+    assert err == "the release keeps fewer cases than the goals ask for\n"
+    failed = [case for kind in report["kinds"].values() for case in kind["failed"]]
+    assert failed
+    assert all(f"\n  {case}\n" in out for case in failed)
+    shown = (out + (home / "behaviour.json").read_text()).casefold()
+    assert not [
+        case.id for case in read_cases() for c in case.calls if c.narrative.casefold() in shown
+    ]
+    for kind in GOALS:
+        monkeypatch.setitem(GOALS, kind, 0.0)
+    code, _, err = run(capsys, "behave", "--home", home)
+    assert (code, err) == (0, "")
 
 
 def test_calls_that_are_not_there_or_damaged(
