@@ -11,7 +11,9 @@ import re
 import unicodedata
 from typing import Literal, NamedTuple
 
-_TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*(?:(?<=[a-z]{2}in)'(?!\w))?")
+"""A word, with its inner apostrophes and with the one that stands for a dropped g."""
+
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'"})
 _HAS_DIGIT = re.compile(r"\d")
 
@@ -145,6 +147,11 @@ def _nearest(kinds: list[_Kind]) -> list[_Kind | None]:
     return nearest
 
 
+def _spelt(word: str) -> str:
+    """Give "hearin'" its g, and mask digits."""
+    return word[:-1] + "g" if word[-1] == "'" else mask(word)
+
+
 def mask(word: str) -> str:
     """Replace the digits of a word by `0`, unless it is a code of the trade.
 
@@ -163,7 +170,8 @@ def tokenize(text: str) -> list[Token]:
 
     Compatibility forms and accents are folded, case is dropped, invisible characters are passed
     over, Cyrillic and Greek letters that pass for Latin ones are read as these (see `_unmask` for
-    where they do), and digits are masked (`mask`).
+    where they do), a g dropped for an apostrophe is given back ("hearin'"), and digits are masked
+    (`mask`).
 
     Parameters
     ----------
@@ -183,10 +191,10 @@ def tokenize(text: str) -> list[Token]:
     """
     if text.isascii():
         folded = text.lower().replace("`", "'")
-        return [Token(mask(m[0]), m.start(), m.end()) for m in _TOKEN.finditer(folded)]
+        return [Token(_spelt(m[0]), m.start(), m.end()) for m in _TOKEN.finditer(folded)]
     folded, origin = _fold(text)
     return [
-        Token(mask(m[0]), origin[m.start()], _after_marks(text, origin[m.end() - 1] + 1))
+        Token(_spelt(m[0]), origin[m.start()], _after_marks(text, origin[m.end() - 1] + 1))
         for m in _TOKEN.finditer(folded)
     ]
 

@@ -173,7 +173,7 @@ def boosting(parts: Parts) -> Score:
     heads = []
     for column in range(2):
         there = ~np.isnan(y[:, column])
-        head = HistGradientBoostingClassifier(max_iter=200, learning_rate=0.1, random_state=0)
+        head = HistGradientBoostingClassifier(max_iter=100, learning_rate=0.1, random_state=0)
         heads.append(head.fit(matrix[there], y[there, column]))
     return lambda texts: np.column_stack(
         [h.decision_function(made.transform(texts).toarray()) for h in heads]

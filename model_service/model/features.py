@@ -42,6 +42,10 @@ from model_service.model.scorer import (
 CONCEPTS = "concepts"
 """Name of the concepts among the features, for their scale."""
 
+GIVEN_DENIED = (0.08, 0.05)
+"""How likely a crisis and a risk are held to be in a call of which only a denial is known, before a
+call was counted: rather less than in an average one. "No weapons" must not speak for a weapon."""
+
 PLACES = ("neighborhood", "premise_id")
 """Fields that say where a call comes from: features only where a configuration turns them on."""
 
@@ -225,9 +229,9 @@ class Prior:
 
     Parameters
     ----------
-    matrix : sparse matrix of shape (n_concepts, n_features)
-        One row per concept: a call of which nothing else is known.
-    share : ndarray of shape (n_concepts, 2)
+    matrix : sparse matrix of shape (2 * n_concepts, n_features)
+        A row per concept said, then per concept denied: calls of which nothing else is known.
+    share : ndarray of shape (2 * n_concepts, 2)
         Share of such calls that are positive, per target.
     calls : float
         Calls that each row stands for.
@@ -247,7 +251,7 @@ def concept_prior(
 ) -> Prior | None:
     """Make the prior of fitted features; None where there are no concepts or it counts nothing.
 
-    A call of which only a concept is known has no other word, and in every category it is the
+    A call of which only a concept, or its denial, is known has no other word, and in every category it is the
     average call: without that its intercept would be another than that of real calls, and every
     concept's weight would be off by the difference.
 
@@ -264,13 +268,19 @@ def concept_prior(
     columns = features.named_steps["columns"]
     block = columns.output_indices_[CONCEPTS]
     found = matcher(columns.named_transformers_[CONCEPTS].source)
-    said = [block.start + found.columns.index((name, "said")) for name in found.names]
+    held = [
+        block.start + found.columns.index((name, kind))
+        for kind in ("said", "denied")
+        for name in found.names
+    ]
     usual = np.asarray(matrix.mean(axis=0)).ravel()
     for name in (CONCEPTS, *(text.column for text in settings.texts)):
         usual[columns.output_indices_[name]] = 0.0
-    rows = np.tile(usual, (len(said), 1))
-    rows[np.arange(len(said)), said] = settings.weights.get(CONCEPTS, 1.0)
-    return Prior(csr_matrix(rows), np.array(found.given), settings.concepts.prior_calls)
+    rows = np.tile(usual, (len(held), 1))
+    rows[np.arange(len(held)), held] = settings.weights.get(CONCEPTS, 1.0)
+    given = np.array(found.given)
+    share = np.vstack([given, np.minimum(given, GIVEN_DENIED)])
+    return Prior(csr_matrix(rows), share, settings.concepts.prior_calls)
 
 
 class HistoryCounts(TransformerMixin, BaseEstimator):  # type: ignore[misc]

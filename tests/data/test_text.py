@@ -158,3 +158,19 @@ def test_the_quick_way_for_ascii_gives_what_the_other_gives(text: str) -> None:
     # One character past ASCII at the end sends the same text the other way.
     printable = "".join(c for c in text if c.isprintable() or c in "\n\t\r")
     assert tokenize(printable) == tokenize(printable + " ！")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("he's hearin' voices", ["he's", "hearing", "voices"]),
+        ("TALKIN\u2019 to nobody", ["talking", "to", "nobody"]),
+        ("ain't nothin'.", ["ain't", "nothing"]),
+        ("come in' he said", ["come", "in", "he", "said"]),
+        ("talkin'bout", ["talkin'bout"]),
+    ],
+)
+def test_a_dropped_g_is_given_back(text: str, words: list[str]) -> None:
+    tokens = tokenize(text)
+    assert [token.text for token in tokens] == words
+    assert all(text[token.start : token.end].strip() for token in tokens)

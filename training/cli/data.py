@@ -48,7 +48,7 @@ data.add_command(label)
 )
 @click.option(
     "--label-noise",
-    default=0.02,
+    default=0.0,
     show_default=True,
     type=click.FloatRange(0, 0.5),
     help="Share of the labels that are wrong.",

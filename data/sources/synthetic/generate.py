@@ -116,7 +116,7 @@ def synthesize(
     seed: int = 0,
     start: date = date(2025, 1, 1),
     days: int = 365,
-    label_noise: float = 0.02,
+    label_noise: float = 0.0,
     missing_labels: float = 0.1,
     crisis_share: float = 0.12,
     progress: Progress | None = None,
@@ -139,7 +139,8 @@ def synthesize(
     days : int
         Length of the period; at least 10.
     label_noise : float
-        Share of labels that say the opposite of the truth; none of a test family's do.
+        Share of labels that say the opposite of the truth, to try the audit of labels on; none of a
+        test family's do. A fiftieth of them wrong is every seventh label of a crisis.
     missing_labels : float
         Share of labels that are left out.
     crisis_share : float

@@ -28,7 +28,7 @@ HE, SHE = re.compile(r"\b(he|him|his|he's|himself)\b"), re.compile(r"\b(she|her|
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    return synthesize(N, seed=5)
+    return synthesize(N, seed=5, label_noise=0.02)
 
 
 @pytest.fixture(scope="module")
