@@ -251,9 +251,9 @@ def concept_prior(
 ) -> Prior | None:
     """Make the prior of fitted features; None where there are no concepts or it counts nothing.
 
-    A call of which only a concept, or its denial, is known has no other word, and in every category it is the
-    average call: without that its intercept would be another than that of real calls, and every
-    concept's weight would be off by the difference.
+    A call of which only a concept, or its denial, is known has no other word, and in every category
+    it is the average call: without that its intercept would be another than that of real calls, and
+    every concept's weight would be off by the difference.
 
     Parameters
     ----------

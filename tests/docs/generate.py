@@ -14,6 +14,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -21,6 +22,16 @@ import click
 from fastapi import FastAPI
 from starlette.routing import Mount
 
+from data.sources.synthetic import synthesize
+from data.sources.synthetic.generate import (
+    CALLERS,
+    CRISIS_RISK,
+    OTHER_RISK,
+    REVISIONS,
+    STYLE_SHARES,
+    WRITTEN,
+)
+from data.sources.synthetic.library import shipped
 from model_service.service.accounts import ROLES
 from model_service.service.app import create_app
 from model_service.service.auth import ACCESS, PUBLIC
@@ -30,6 +41,7 @@ from training.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
+DATASHEET = ROOT / "data" / "README.md"
 OPENAPI = ROOT / "model_service" / "service" / "openapi.json"
 
 WIDTH = 96
@@ -170,6 +182,60 @@ def measured_part() -> str:
     return "\n\n".join(parts)
 
 
+def shares_part() -> str:
+    """What the synthetic calls are made of, and why in these shares."""
+    percent = "{:.0%}".format
+    counts: dict[tuple[bool, bool], int] = {}
+    for family in shipped().families.values():
+        if family.written:
+            texts = sum(len(parts) for parts in family.templates.values())
+            counts[family.stratum] = counts.get(family.stratum, 0) + texts
+    total = sum(counts.values())
+    strata = {
+        "crisis, no risk": (True, False),
+        "crisis and risk": (True, True),
+        "risk alone": (False, True),
+        "neither": (False, False),
+    }
+    defaults = {
+        name: parameter.default for name, parameter in signature(synthesize).parameters.items()
+    }
+    rows = [
+        ["what", "share", "why"],
+        ["---", "--:", "---"],
+        [
+            "incidents that are crises",
+            percent(defaults["crisis_share"]),
+            "a centre codes 1-3%, several times that are so by content; richer, to learn from",
+        ],
+        [
+            "crises with a safety risk",
+            percent(CRISIS_RISK),
+            "below Detroit's 70% (violent or armed) and New York's 61% (ineligible), which count "
+            "more than the call itself tells",
+        ],
+        ["other incidents with a safety risk", percent(OTHER_RISK), "our choice"],
+        ["incidents in words written out whole", percent(WRITTEN), "our choice"],
+        *(
+            [f"grammar's calls in the style {style}", percent(share), "our choice"]
+            for style, share in STYLE_SHARES.items()
+        ),
+        ["calls of incidents with several callers", percent(1 - CALLERS[1]), "our choice"],
+        ["calls with more than one revision, at most", percent(1 - REVISIONS[1]), "our choice"],
+        ["wrong labels", percent(defaults["label_noise"]), "set it to try the audit of labels"],
+        ["missing labels", percent(defaults["missing_labels"]), "records are never complete"],
+        *(
+            [
+                f"written texts: {name}",
+                percent(counts[stratum] / total),
+                f"{counts[stratum]:,} of {total:,}; drawn so that the shares above hold",
+            ]
+            for name, stratum in strata.items()
+        ),
+    ]
+    return _table(rows)
+
+
 def _table(rows: list[list[str]]) -> str:
     return "".join("| " + " | ".join(cell for cell in row) + " |\n" for row in rows)
 
@@ -181,6 +247,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "measured": measured_part,
     "roles": roles_part,
     "settings": settings_part,
+    "shares": shares_part,
 }
 """Name of a generated part → what writes it."""
 
@@ -206,13 +273,15 @@ def filled(readme: str) -> str:
 def main() -> int:
     """Write what is stale; say what was written and what README.md has no room for."""
     readme = README.read_text(encoding="utf-8")
-    for path, text in ((OPENAPI, openapi()), (README, filled(readme))):
+    datasheet = DATASHEET.read_text(encoding="utf-8")
+    renewed = ((OPENAPI, openapi()), (README, filled(readme)), (DATASHEET, filled(datasheet)))
+    for path, text in renewed:
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             fresh = path.with_name(path.name + ".new")
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(path)
             print(f"crisiscall: wrote {path.relative_to(ROOT)}")
-    missing = sorted(set(PARTS) - set(parts_in(readme)))
+    missing = sorted(set(PARTS) - set(parts_in(readme)) - set(parts_in(datasheet)))
     if missing:
         print(f"crisiscall: README.md lacks <!-- generated: {' / '.join(missing)} -->")
         return 1

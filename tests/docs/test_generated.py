@@ -32,8 +32,15 @@ def test_openapi_is_the_same_every_time() -> None:
     assert generate.openapi() == generate.openapi()
 
 
-def test_the_readme_has_room_for_every_part(readme: str) -> None:
-    assert sorted(generate.parts_in(readme)) == sorted(generate.PARTS)
+def test_there_is_room_for_every_part(readme: str) -> None:
+    datasheet = generate.DATASHEET.read_text(encoding="utf-8")
+    parts = generate.parts_in(readme) + generate.parts_in(datasheet)
+    assert sorted(parts) == sorted(generate.PARTS)
+
+
+def test_the_datasheets_parts_are_fresh() -> None:
+    datasheet = generate.DATASHEET.read_text(encoding="utf-8")
+    assert datasheet == generate.filled(datasheet), STALE
 
 
 def test_the_readmes_parts_are_fresh(readme: str) -> None:
