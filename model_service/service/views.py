@@ -19,7 +19,8 @@ from model_service.model.assess import Assessment
 from model_service.model.concepts import Polarity
 from model_service.model.decision import OverrideReason
 from model_service.model.explanation import Explanation
-from model_service.model.plan import PROTOCOL, Band, Recommendation, UnservedReason
+from model_service.model.plan import PROTOCOL, Band
+from model_service.model.recommend import Recommendation, UnservedReason
 from model_service.model.release import Release
 from model_service.model.safeguards import Effect
 from model_service.model.scorer import HistoryTable
@@ -250,7 +251,9 @@ class LogPage(View):
 class ThresholdsView(View):
     """Probabilities that separate the bands; `high` above 1 means never."""
 
-    low: float
+    low: float | None = Field(
+        description="null: no threshold keeps the plan's promise, and the head is not used."
+    )
     high: float
 
 

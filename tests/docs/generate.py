@@ -1,4 +1,4 @@
-"""Writes what the documentation takes from the code: openapi.json and parts of README.md.
+"""Writes what is taken from the code: openapi.json, the plan's schema and parts of README.md.
 
 `make docs` runs it; `test_generated.py` fails when it would change anything. It stands under
 `tests/` because it needs both the command line and the service, which never import each other.
@@ -21,6 +21,7 @@ import click
 from fastapi import FastAPI
 from starlette.routing import Mount
 
+from model_service.model.plan import plan_schema
 from model_service.service.accounts import ROLES
 from model_service.service.app import create_app
 from model_service.service.auth import ACCESS, PUBLIC
@@ -31,6 +32,7 @@ from training.cli import cli
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 OPENAPI = ROOT / "model_service" / "service" / "openapi.json"
+PLAN_SCHEMA = ROOT / "model_service" / "model" / "plan.schema.json"
 
 WIDTH = 96
 """Characters of a line of help; a README shows no more without scrolling."""
@@ -49,6 +51,11 @@ def an_app() -> FastAPI:
 def openapi() -> str:
     """The description of the API, as a file."""
     return json.dumps(an_app().openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
+def plan_schema_text() -> str:
+    """The JSON Schema of a response plan, as a file."""
+    return json.dumps(plan_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 # --- the command line ------------------------------------------------------------------------
@@ -206,7 +213,11 @@ def filled(readme: str) -> str:
 def main() -> int:
     """Write what is stale; say what was written and what README.md has no room for."""
     readme = README.read_text(encoding="utf-8")
-    for path, text in ((OPENAPI, openapi()), (README, filled(readme))):
+    for path, text in (
+        (OPENAPI, openapi()),
+        (PLAN_SCHEMA, plan_schema_text()),
+        (README, filled(readme)),
+    ):
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             fresh = path.with_name(path.name + ".new")
             fresh.write_text(text, encoding="utf-8")
