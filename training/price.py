@@ -67,7 +67,7 @@ def price_curve(
     return [
         {
             "threshold": float(threshold),
-            "in_force": threshold == low,
+            "in_force": bool(threshold == low),
             "missed": risks - round(float(point[0, at]) * risks),
             "needless": round(float(point[1, at]) * others),
             "sensitivity": figure(0, at),

@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from data.call import TARGETS, Call, Question
-from data.document import Day, DocumentError, first_mistake, read_document
+from data.document import Day, DocumentError, first_mistake, mistakes, read_document
 from data.errors import InputError
 from model_service.model.places import Outline, spelled
 from model_service.model.rota import Shift
@@ -368,6 +368,17 @@ def plan_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
+def mistakes_in(text: str) -> list[str]:
+    """List what is wrong with a plan, one line each; nothing if it can be used."""
+    try:
+        ResponsePlan.model_validate(read_document(text))
+    except DocumentError as error:
+        return [str(error)]
+    except ValidationError as error:
+        return mistakes(error, "the plan")
+    return []
+
+
 def load_plan(path: Path | str) -> tuple[ResponsePlan, str]:
     """Read a plan and its text: a file, or the name of one that the project ships.
 
@@ -381,14 +392,28 @@ def load_plan(path: Path | str) -> tuple[ResponsePlan, str]:
     PlanError
         If there is no such file or shipped plan, or it can't be used.
     """
+    text, name = read_plan(path)
+    return parse_plan(text, name=name), text
+
+
+def read_plan(path: Path | str) -> tuple[str, str]:
+    """Read the text of a plan: of a file, or of one that the project ships.
+
+    Returns
+    -------
+    str, str
+        The text, and how messages call it.
+
+    Raises
+    ------
+    PlanError
+        If there is no such file or shipped plan.
+    """
     shipped = resources.files("model_service.model") / "plans" / f"{path}.yaml"
     try:
-        if shipped.is_file():
-            text = shipped.read_text(encoding="utf-8")
-        else:
-            text = Path(path).read_text(encoding="utf-8")
+        source = shipped if shipped.is_file() else Path(path)
+        return source.read_text(encoding="utf-8"), Path(path).name
     except (OSError, ValueError):
         raise PlanError(
             f"no response plan {str(path)!r}: neither a file nor a shipped plan"
         ) from None
-    return parse_plan(text, name=Path(path).name), text

@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "evaluate": "training.cli.evaluate:evaluate",
     "card": "training.cli.card:card",
     "score": "training.cli.score:score",
+    "plan": "training.cli.plan:plan",
     "serve": "model_service.service.cli:serve",
     "users": "model_service.service.cli:users",
     "demo": "training.cli.demo:demo",
