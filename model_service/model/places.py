@@ -14,6 +14,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+MOST_SLABS = 256
+"""An outline is cut into no more slabs of latitude than this."""
+
 
 def spelled(place: str) -> str:
     """Reduce a place's name to what two spellings of it share: CAD systems write in capitals.
@@ -76,8 +79,11 @@ class Outline(BaseModel):
         return tuple(ring for rings in self.coordinates for ring in rings)  # type: ignore[misc]
 
     @cached_property
-    def _edges(self) -> tuple[tuple[float, float, float, float], ...]:
-        """Edges that are not level, as (lower y, upper y, x at lower y, slope dx/dy)."""
+    def _slabs(self) -> tuple[tuple[tuple[float, float, float, float], ...], ...]:
+        """Edges that are not level, by slabs of latitude that they reach into.
+
+        An edge is (lower y, upper y, x at lower y, slope dx/dy).
+        """
         edges = []
         for ring in self._rings:
             for (x1, y1), (x2, y2) in pairwise(ring):
@@ -86,7 +92,23 @@ class Outline(BaseModel):
                 if y1 > y2:
                     x1, y1, x2, y2 = x2, y2, x1, y1
                 edges.append((y1, y2, x1, (x2 - x1) / (y2 - y1)))
-        return tuple(edges)
+        slabs: list[list[tuple[float, float, float, float]]] = [[] for _ in range(self._count)]
+        for edge in edges:
+            for number in range(self._slab(edge[0]), self._slab(edge[1]) + 1):
+                slabs[number].append(edge)
+        return tuple(map(tuple, slabs))
+
+    @cached_property
+    def _count(self) -> int:
+        """How many slabs: a few positions each."""
+        return max(1, min(MOST_SLABS, sum(map(len, self._rings)) // 4))
+
+    def _slab(self, latitude: float) -> int:
+        """Find the slab of a latitude within the box; it never falls as the latitude rises."""
+        _, south, _, north = self._box
+        height = north - south
+        share = (latitude - south) / height if height else 0.0
+        return min(self._count - 1, int(share * self._count))
 
     @cached_property
     def _box(self) -> tuple[float, float, float, float]:
@@ -96,7 +118,7 @@ class Outline(BaseModel):
 
     def prepare(self) -> None:
         """Compile the edges, so that no call has to wait for it."""
-        _ = self._edges, self._box
+        _ = self._slabs
 
     def contains(self, longitude: float, latitude: float) -> bool:
         """Say whether a point lies inside.
@@ -120,7 +142,7 @@ class Outline(BaseModel):
         if not (west <= longitude <= east and south <= latitude <= north):
             return False
         inside = False
-        for lower, upper, x, slope in self._edges:
+        for lower, upper, x, slope in self._slabs[self._slab(latitude)]:
             if lower <= latitude < upper and longitude < x + (latitude - lower) * slope:
                 inside = not inside
         return inside

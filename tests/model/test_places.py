@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -94,3 +95,24 @@ def test_what_is_no_outline(given: Any, why: str) -> None:
 def test_a_name_in_capitals_is_the_name() -> None:
     assert spelled("  JAMAICA   Plain ") == spelled("Jamaica Plain")
     assert spelled("Roxbury") != spelled("West Roxbury")
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=3, max_size=60),
+    st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9) | st.integers(-9, 9)), max_size=20),
+)
+def test_slabs_change_nothing(
+    corners: list[tuple[int, int]], points: list[tuple[float, float]]
+) -> None:
+    """Every edge asked for every point gives the same."""
+    assume(len(set(corners)) >= 3)
+    made = outline(ring(*corners))
+    for x, y in points:
+        inside = False
+        for (x1, y1), (x2, y2) in pairwise([*corners, corners[0]]):
+            if y1 > y2:
+                x1, y1, x2, y2 = x2, y2, x1, y1
+            if y1 <= y < y2 and x < x1 + (y - y1) * ((x2 - x1) / (y2 - y1)):
+                inside = not inside
+        assert made.contains(x, y) == inside
