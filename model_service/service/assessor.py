@@ -124,7 +124,7 @@ class Assessor:
             leads=call.revision > max([highest, *queued]),
             mode=mode,
             withheld=withheld,
-            hold_back=self._draw(plan),
+            hold_back=self._draw(plan) if mode == "advisory" else None,
             free=free,
         )
         entry = await self._log.append(

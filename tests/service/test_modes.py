@@ -287,3 +287,16 @@ def test_records_of_before_there_were_modes_are_still_read(
     monkeypatch.setattr(service.log.read, "assessment", lambda _: old)
     assert record(service, assessed)["assessment"] == assessed
     assert decide(service, assessed, action="accept").json()["advice_shown"] is True
+
+
+def test_a_promise_that_is_not_kept_is_seen_everywhere(started: Any, tmp_path: Path) -> None:
+    files = release_files()
+    limits = json.loads(files["thresholds.json"])
+    limits["safety_risk"]["low"] = None
+    make_champion(tmp_path, {**files, "thresholds.json": json.dumps(limits).encode()})
+    service = started()
+    assert service.get("/v1/model").json()["thresholds"]["safety_risk"]["low"] is None
+    recommendation = service.assess(a_call(answers={"weapon": "yes"})).json()["recommendation"]
+    assert (recommendation["response"], recommendation["abstained"]) == ("protocol", True)
+    codes = [reason["code"] for reason in recommendation["reasons"]]
+    assert codes == ["disqualifier:weapon", "unsupported:safety_risk"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import IO
 
 import click
 
@@ -69,11 +68,11 @@ def show(plan: str) -> None:
 
 
 @plan.command(epilog="Example: crisiscall plan explain call.json")
-@click.argument("call", type=click.File("rb"))
+@click.argument("call", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option("--plan", default=None, help="Another plan than the release's own.")
 @release_option
 @home_option
-def explain(call: IO[bytes], plan: str | None, release: Path | None, home: Path) -> None:
+def explain(call: str, plan: str | None, release: Path | None, home: Path) -> None:
     """Say step by step why a CALL (a JSON file, or -) is recommended what it is.
 
     The history of premises is not known here; a release that uses it takes the call for the first
@@ -90,9 +89,10 @@ def explain(call: IO[bytes], plan: str | None, release: Path | None, home: Path)
     loaded = open_release(release, home)
     applied = loaded.plan if plan is None else load_plan(plan)[0]
     try:
-        made = Call.model_validate_json(call.read())
+        with click.open_file(call, "rb") as file:
+            made = Call.model_validate_json(file.read())
     except ValidationError as error:
-        raise InputError(f"{call.name}: {first_mistake(error, 'the call')}") from None
+        raise InputError(f"{call}: {first_mistake(error, 'the call')}") from None
     click.echo(explained(loaded, applied, made), nl=False)
 
 
