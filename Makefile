@@ -31,7 +31,7 @@ lock: setup      ## Renew requirements.lock from pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --extra training --group dev --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
 
-docs: setup      ## Renew what is generated: openapi.json and parts of README.md
+docs: setup      ## Renew what is generated: openapi.json, plan.schema.json, parts of README.md
 	@python -m tests.docs.generate
 
 clean:           ## Remove the environment and everything generated

@@ -92,8 +92,8 @@ def read_document(text: str) -> Any:
         raise DocumentError(f"not valid YAML: {what}") from None
 
 
-def first_mistake(error: ValidationError, whole: str) -> str:
-    """Say in one line where a document goes wrong first, and how.
+def mistakes(error: ValidationError, whole: str) -> list[str]:
+    """Say in one line each where a document goes wrong, and how.
 
     Parameters
     ----------
@@ -101,6 +101,13 @@ def first_mistake(error: ValidationError, whole: str) -> str:
     whole : str
         What to name where the mistake is in no single field, such as "the plan".
     """
-    first = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"]) or whole
-    return f"{path}: {first['msg'].removeprefix('Value error, ')}"
+    found = []
+    for one in error.errors(include_url=False, include_context=False):
+        path = ".".join(str(part) for part in one["loc"]) or whole
+        found.append(f"{path}: {one['msg'].removeprefix('Value error, ')}")
+    return found
+
+
+def first_mistake(error: ValidationError, whole: str) -> str:
+    """Say in one line where a document goes wrong first, and how; see `mistakes`."""
+    return mistakes(error, whole)[0]

@@ -12,7 +12,7 @@ from hypothesis import settings
 from data.dataset import Dataset
 from tests.browser.reason import NO_BROWSER
 from tests.builders import KEY
-from tests.invented import HISTORY_FEATURES, invented_dataset, trained_on
+from tests.invented import HISTORY_FEATURES, PLAN, invented_dataset, trained_on
 from training.config import load_config
 from training.pipeline import Trained, train
 
@@ -57,12 +57,16 @@ def remembering(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Trai
 
 @pytest.fixture(scope="session")
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Trained]:
-    """A few thousand of the project's synthetic calls, trained on as shipped but for the search."""
+    """A few thousand of the project's synthetic calls, trained on as shipped but for the search.
+
+    And but for the promised bound, which so few calls can't support.
+    """
     from data.sources.synthetic import synthesize
 
     home = tmp_path_factory.mktemp("synthetic")
     dataset = synthesize(5000, seed=1)
     dataset.write(home / "data")
     config = load_config("synthetic")
-    quick = config.model_copy(update={"search": config.search.model_copy(update={"C": (3.0,)})})
+    search = config.search.model_copy(update={"C": (3.0,)})
+    quick = config.model_copy(update={"search": search, "plan": PLAN})
     return dataset, train(dataset, quick, store=home / "releases", key=KEY)

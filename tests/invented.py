@@ -21,6 +21,9 @@ from tests.builders import KEY
 from training.config import TrainingConfig
 from training.pipeline import Trained, train
 
+PLAN = str(Path(__file__).with_name("invented_plan.yaml"))
+"""Boston's plan, but that no bound is promised: a few hundred calls could not keep it."""
+
 START = datetime(2021, 9, 20, 4, tzinfo=UTC)
 DAYS = 100
 
@@ -125,7 +128,7 @@ def invented_config(**changes: Any) -> TrainingConfig:
         },
         "split": {"validation_from": 0.6, "test_from": 0.8},
         "search": {"C": [1.0], "weights": {"premise_id": [0.3]}},
-        "plan": "boston",
+        "plan": PLAN,
     }
     return TrainingConfig.model_validate({**document, **changes})
 

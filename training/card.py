@@ -11,6 +11,7 @@ from typing import Any
 from model_service.model.features import PLACES
 from model_service.model.plan import ResponsePlan
 from training.config import TrainingConfig
+from training.price import price_table
 
 
 def model_card(
@@ -70,6 +71,7 @@ def model_card(
     sections += [
         "## Thresholds and bands",
         _thresholds(metrics["thresholds"]),
+        *_price(test),
         f"## What the plan “{plan.title}” makes of it",
         recommendation_tables(test["recommendation"]),
         "## Ethical considerations",
@@ -171,38 +173,75 @@ def head_table(evaluation: dict[str, Any]) -> str:
     ]
     for target, head in evaluation["heads"].items():
         for name, label in (("low", "medium or high"), ("high", "high")):
-            if "bands" in head:
-                band = head["bands"][name]
+            if band := head.get("bands", {}).get(name):
                 cells = [number(band[rate]) for rate in ("sensitivity", "precision", "specificity")]
                 at = "never" if band["threshold"] > 1 else f"{band['threshold']:.3f}"
                 rows.append(f"| {target} | {label} | {at} | " + " | ".join(cells) + " |")
     return "\n".join(rows)
 
 
+def _price(test: dict[str, Any]) -> list[str]:
+    """Say what the safety threshold costs, on the test calls."""
+    curve = test["heads"]["safety_risk"].get("price")
+    if curve is None:
+        return []
+    return [
+        "### The price of safety",
+        "What lowering the safety threshold step by step costs on the test calls: how many calls "
+        "without a risk it takes in for every risk that is no longer missed, against the line "
+        "above. Of all labelled calls, whomever the plan would send; intervals as above. The "
+        "curve is drawn in `price.png` of the run.",
+        price_table(curve),
+    ]
+
+
 def _thresholds(thresholds: dict[str, Any]) -> str:
     rows = [
-        "Chosen on validation calls by a model that had not seen them, for the plan's promises.",
+        "Chosen on validation calls by a model that had not seen them, for the plan's promises. "
+        "The bound is the one-sided lower 95% bound of Clopper and Pearson, the sample shrunk to "
+        "what its clusters are worth (Korn and Graubard 1998); a promise of a bound is kept by it.",
         "",
-        "| head | threshold of | at | promise | reached on validation | calls |",
-        "|---|---|--:|---|---|--:|",
+        "| head | threshold of | at | promise | reached on validation | lower bound | calls "
+        "| clusters |",
+        "|---|---|--:|---|---|--:|--:|--:|",
     ]
+    unkept = []
     for target, entry in thresholds.items():
         for name, label, kind in (
             ("low", "medium", "sensitivity"),
             ("high", "high", "precision"),
         ):
             evidence = entry["evidence"][name]
-            reached = (
-                "out of reach: the band is never used"
-                if evidence["reached"] is None
-                else "{:.3f} ({:.3f}–{:.3f})".format(evidence["reached"], *evidence["interval"])
-            )
-            at = "never" if entry[name] > 1 else f"{entry[name]:.3f}"
+            if entry[name] is None:
+                unkept.append(target)
+                at, reached = "none", "out of reach: the head is not used"
+            elif evidence["reached"] is None:
+                at, reached = "never", "out of reach: the band is never used"
+            else:
+                at = f"{entry[name]:.3f}"
+                reached = "{:.3f} ({:.3f}–{:.3f})".format(
+                    evidence["reached"], *evidence["interval"]
+                )
+            bound = "–" if evidence["bound"] is None else f"{evidence['bound']:.3f}"
+            of = "lower bound of " if evidence["of"] == "lower_bound" else ""
             rows.append(
-                f"| {target} | {label} | {at} | {kind} ≥ {evidence['promise']:.2f} | {reached} "
-                f"| {evidence['calls']:,} |"
+                f"| {target} | {label} | {at} | {of}{kind} ≥ {evidence['promise']:.2f} | {reached} "
+                f"| {bound} | {evidence['calls']:,} | {evidence['clusters']:,} |"
             )
+    for target in unkept:
+        rows += ["", f"**{unkept_promise(target, thresholds[target]['evidence']['low'])}**"]
     return "\n".join(rows)
+
+
+def unkept_promise(target: str, evidence: dict[str, Any]) -> str:
+    """Say plainly that the calls can't support a promise, and what follows."""
+    return (
+        f"{target}: no threshold keeps the promise of a sensitivity of at least "
+        f"{evidence['promise']:.2f} (best lower bound {evidence['bound']:.3f}, from "
+        f"{evidence['calls']:,} true cases in {evidence['clusters']:,} clusters). The head is not "
+        "used: every call is left to the centre's own protocol, with what was answered beside it, "
+        "until there are more labelled calls."
+    )
 
 
 def recommendation_tables(recommendation: dict[str, Any]) -> str:

@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from data.call import TARGETS
 from model_service.model.assess import assess
 from model_service.model.classifier import as_labels
-from model_service.model.plan import PROTOCOL
+from model_service.model.plan import PROTOCOL, Thresholds, ThresholdSet
 from model_service.model.release import Release
 from training.history import calls_and_counts
 from training.metrics import BINS, Figure, head_figures, rate
+from training.price import price_curve
+
+RISK = "safety_risk"
 
 
 def assess_frame(
@@ -99,6 +102,7 @@ def evaluate(
         )
         for column, target in enumerate(TARGETS)
     }
+    _price(heads, y, assessed, names, release.thresholds, rng)
     return {
         "calls": len(calls),
         "clusters": int(clusters.nunique()),
@@ -115,7 +119,7 @@ def _head(
     y: NDArray[np.float64],
     p: NDArray[np.float64],
     clusters: NDArray[np.object_],
-    thresholds: Any,
+    thresholds: Thresholds,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     there = ~np.isnan(y)
@@ -125,6 +129,8 @@ def _head(
         return {**counts, "note": "only one class is labelled: nothing can be measured"}
     bands = {}
     for name, threshold in (("low", thresholds.low), ("high", thresholds.high)):
+        if threshold is None:
+            continue
         above = p >= threshold
         bands[name] = {
             "threshold": threshold,
@@ -141,6 +147,27 @@ def _head(
         "reliability": _reliability(y, p),
         "precision_recall": _precision_recall(y, p),
     }
+
+
+def _price(
+    heads: dict[str, dict[str, Any]],
+    y: NDArray[np.float64],
+    assessed: pd.DataFrame,
+    clusters: NDArray[np.object_],
+    thresholds: ThresholdSet,
+    rng: np.random.Generator,
+) -> None:
+    """Add the price curve to the safety head, where it can be measured."""
+    head, column = heads[RISK], TARGETS.index(RISK)
+    if "bands" in head:
+        there = ~np.isnan(y[:, column])
+        head["price"] = price_curve(
+            y[there, column],
+            assessed[RISK].to_numpy()[there],
+            clusters[there],
+            thresholds[RISK].low,
+            rng,
+        )
 
 
 def _recommendation(

@@ -123,7 +123,9 @@ def fit(
         report("fitting the chosen settings on training and validation calls")
         final = found.classifier.fit(learned[train | validation], y[train | validation])
         final.calibrate(scores, y[validation])
-        thresholds, evidence = _thresholds(final.calibrated(scores), y[validation], plan)
+        thresholds, evidence = _thresholds(
+            final.calibrated(scores), y[validation], clusters[validation], plan
+        )
     except TooFewLabels as error:
         raise InputError(str(error)) from None
     return Fitted(final, thresholds, evidence, part, found.tried)
@@ -272,12 +274,15 @@ def _cross_fit(
 
 
 def _thresholds(
-    p: NDArray[np.float64], y: NDArray[np.float64], plan: ResponsePlan
+    p: NDArray[np.float64], y: NDArray[np.float64], clusters: pd.Series, plan: ResponsePlan
 ) -> tuple[ThresholdSet, dict[str, dict[str, Evidence]]]:
     thresholds: ThresholdSet = {}
     evidence = {}
+    names = clusters.to_numpy(dtype=object)
     for column, target in enumerate(TARGETS):
         there = labelled(y[:, column], target)
         promises = plan.bands[target]  # type: ignore[index]
-        thresholds[target], evidence[target] = choose(y[there, column], p[there, column], promises)
+        thresholds[target], evidence[target] = choose(
+            y[there, column], p[there, column], names[there], promises
+        )
     return thresholds, evidence

@@ -1,4 +1,4 @@
-"""Plots of an evaluation: reliability and precision-recall, one file per head."""
+"""Plots of an evaluation: reliability, precision-recall, and the price of safety."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def draw(evaluation: dict[str, Any], folder: Path) -> list[Path]:
     Returns
     -------
     list of Path
-        One file per head that could be measured.
+        One file per head that could be measured, and `price.png` where there is a price curve.
     """
     paths = []
     for target, head in evaluation["heads"].items():
@@ -41,7 +41,49 @@ def draw(evaluation: dict[str, Any], folder: Path) -> list[Path]:
         path = folder / f"{target}.png"
         figure.savefig(path, dpi=110, metadata={"Software": None})
         paths.append(path)
+        if "price" in head:
+            paths.append(_price(head["price"], folder / "price.png"))
     return paths
+
+
+def _price(curve: list[dict[str, Any]], path: Path) -> Path:
+    """Draw what each step of sensitivity costs in needless police sends."""
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for axes, name, label in (
+        (left, "needless_share", "share of the calls without a risk that police are sent to"),
+        (right, "price", "needless police sends per missed risk avoided"),
+    ):
+        steps = [step for step in curve if step[name]["value"] is not None]
+        _with_bars(axes, steps, name, color="#0b5394", marker="o", linewidth=1)
+        _with_bars(
+            axes,
+            [step for step in steps if step["in_force"]],
+            name,
+            color="#b45f06",
+            marker="s",
+            linestyle="",
+            label="threshold in force",
+        )
+        axes.set(xlabel="sensitivity: share of the risks that are not missed", ylabel=label)
+        axes.set_ylim(bottom=0)
+        if any(step["in_force"] for step in steps):
+            axes.legend(loc="upper left", frameon=False)
+    figure.suptitle("The price of a lower safety threshold, with 95% intervals")
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    return path
+
+
+def _with_bars(axes: Any, steps: list[dict[str, Any]], name: str, **style: Any) -> None:
+    values = [step[name]["value"] for step in steps]
+    bars = [
+        [max(0.0, abs(s[name][bound] - s[name]["value"])) if s[name][bound] is not None else 0.0
+         for s in steps]
+        for bound in ("low", "high")
+    ]  # fmt: skip
+    axes.errorbar(
+        [step["sensitivity"]["value"] for step in steps], values, yerr=bars, capsize=2, **style
+    )
 
 
 def _reliability(axes: Any, head: dict[str, Any]) -> None:

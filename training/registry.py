@@ -181,7 +181,8 @@ def _figures(trained: Trained) -> dict[str, float]:
                     suffix = "" if bound == "value" else f".{bound}"
                     figures[f"test.{target}.{name}{suffix}"] = value
     for target, thresholds in trained.release.thresholds.items():
-        figures[f"threshold.{target}.low"] = thresholds.low
+        if thresholds.low is not None:
+            figures[f"threshold.{target}.low"] = thresholds.low
         figures[f"threshold.{target}.high"] = thresholds.high
     return figures
 

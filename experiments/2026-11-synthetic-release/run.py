@@ -12,10 +12,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from model_service.model.release import load_release
 from model_service.model.store import champion
 from training.card import head_table, recommendation_tables
+from training.price import price_table
 
 HERE = Path(__file__).parent
 
@@ -45,16 +47,23 @@ def main() -> None:
         )
         crisiscall("train", "--data", data, "--config", "synthetic", "--home", home, "--champion")
         metrics = load_release(champion(Path(home) / "releases"), trusted=None).metrics
+    write(metrics, options.calls, options.seed)
+
+
+def write(metrics: dict[str, Any], calls: int, seed: int) -> None:
+    """Write results.md from what the training measured."""
     test, seen = metrics["test"], metrics["test_seen_families"]
     (HERE / "results.md").write_text(
         "<!-- Written by run.py; do not edit. -->\n# Results\n\n"
-        f"{options.calls:,} synthetic calls, seed {options.seed}. Test: {test['calls']:,} "
+        f"{calls:,} synthetic calls, seed {seed}. Test: {test['calls']:,} "
         f"revisions of calls of {test['clusters']} scenario families that were never seen in "
         "training.\n\n"
         f"{head_table(test)}\n\n{recommendation_tables(test['recommendation'])}\n\n"
         f"For comparison, {seen['calls']:,} calls of the same period whose scenario family was "
         "learned from, with their label noise, which those above do not have.\n\n"
-        f"{head_table(seen)}\n",
+        f"{head_table(seen)}\n\n"
+        "What lowering the safety threshold costs, step by step, on families never seen:\n\n"
+        f"{price_table(test['heads']['safety_risk']['price'])}\n",
         encoding="utf-8",
     )
 

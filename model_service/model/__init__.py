@@ -6,11 +6,15 @@
     scorer.py       the plain weights: exact, fast, free of scikit-learn
     explanation.py  exact contributions in log-odds, words in place
     safeguards.py   disqualifiers with their evidence; abstention
-    plan.py         the response plan and `recommend()`
+    plan.py         the response plan: a document, checked
+    places.py       outlines of places, and where a point lies
+    rota.py         shifts and holidays
+    texts.py        the words of a recommendation
+    recommend.py    from probabilities to a kind of team, as the plan says
     decision.py     what a person decides
     assess.py       one call through all of it; evaluation, batch and service call this alike
     release.py      what is shipped: plain files, a digest, a signature
 
-`scorer`, `safeguards`, `plan`, `assess` and `release` import no scikit-learn and no pandas, so
-that the service starts at once and unpickles nothing.
+`scorer`, `safeguards`, `plan`, `recommend`, `assess` and `release` import no scikit-learn and no
+pandas, so that the service starts at once and unpickles nothing.
 """

@@ -1,4 +1,8 @@
-"""What a person decides on an assessment: to accept it, or to override it with a reason."""
+"""What a person decides on an assessment.
+
+To accept the recommendation, or to override it with a reason; where none was shown, to commit to a
+response without it.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +33,16 @@ class Decision(Record):
     """A person's decision; the world's verdict is an `Outcome`, and not this."""
 
     action: Annotated[
-        Literal["accept", "override"], Field(description="Follow the recommendation or not.")
+        Literal["accept", "override", "commit"],
+        Field(description="Follow the recommendation or not; `commit` where no advice was shown."),
     ]
     response: Annotated[
         str | None,
         StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64),
-        Field(description="With `override`: the response of the plan sent instead, or `protocol`."),
+        Field(
+            description="With `override`: the response of the plan sent instead, or `protocol`; "
+            "with `commit`: the one sent."
+        ),
     ] = None
     reason: Annotated[OverrideReason | None, Field(description="With `override`: why.")] = None
     note: Annotated[
@@ -45,6 +53,8 @@ class Decision(Record):
     def _check_action(self) -> Self:
         if self.action == "override" and (self.response is None or self.reason is None):
             raise ValueError("an override needs the response sent instead and a reason")
+        if self.action == "commit" and (self.response is None or self.reason is not None):
+            raise ValueError("a commitment needs the response sent, and takes no reason")
         if self.action == "accept" and (self.response is not None or self.reason is not None):
             raise ValueError("an accepted recommendation takes no other response and no reason")
         return self

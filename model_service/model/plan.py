@@ -1,13 +1,13 @@
-"""The response plan, and `recommend()`: from probabilities to a kind of team.
+"""The response plan: a document that a public body can read and defend.
 
-A plan is a document that a public body can read and defend; the code only applies it. Evaluation,
-batch scoring and the service call the same `recommend()`.
+The code only applies it (`recommend.py`). It is YAML; `plan.schema.json` is its JSON Schema, for
+editors. Everything that decides whom a call is sent stands in the one file, places and holidays
+too: its digest is the plan's, and no library that is updated later changes what it says.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import date, datetime
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -26,31 +26,26 @@ from pydantic import (
 )
 
 from data.call import TARGETS, Call, Question
-from data.document import Day, DocumentError, first_mistake, read_document
+from data.document import Day, DocumentError, first_mistake, mistakes, read_document
 from data.errors import InputError
-from model_service.model.safeguards import (
-    ABSTENTION_TEXTS,
-    AbstentionReason,
-    Disqualifier,
-    Effect,
-)
-from model_service.model.scorer import Prediction
+from model_service.model.places import Outline, spelled
+from model_service.model.rota import Shift
+from model_service.model.safeguards import Effect
+from model_service.model.texts import ENGLISH, check_text, texts_in
 
 Band = Literal["low", "medium", "high"]
-UnservedReason = Literal["not_started", "ended", "out_of_hours", "out_of_area", "place_unknown"]
+
+Mode = Literal["off", "shadow", "advisory"]
+"""`off`: the model is not asked. `shadow`: scored and recorded, shown to nobody at a desk.
+`advisory`: shown. In this order, each allows more than the one before."""
+
+MODES: tuple[Mode, ...] = ("off", "shadow", "advisory")
 
 PROTOCOL = "protocol"
 """The response that is always there: what the centre would do without this software."""
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-_UNSERVED_TEXTS: dict[UnservedReason, str] = {
-    "not_started": "not started yet",
-    "ended": "no longer offered",
-    "out_of_hours": "off duty at this hour",
-    "out_of_area": "does not serve this neighbourhood",
-    "place_unknown": "serves only some neighbourhoods, and this call's is not known",
-}
+Tag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,8}$")]
+PlaceName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class PlanError(InputError):
@@ -61,30 +56,15 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def _clock(value: Any) -> time:
-    """Read HH:MM; a number would pass for seconds since midnight."""
-    try:
-        if isinstance(value, time):
-            return value
-        return datetime.strptime(value, "%H:%M").time()
-    except (TypeError, ValueError):
-        raise ValueError("write an hour as HH:MM, such as 07:30; the end of a day is 00:00") from (
-            None
-        )
-
-
-Clock = Annotated[time, BeforeValidator(_clock)]
-
-
-def _spelled(place: str) -> str:
-    """Reduce a place's name to what two spellings of it share: CAD systems write in capitals."""
-    return " ".join(place.casefold().split())
-
-
 class SensitivityPromise(_Part):
     """Share of true cases that must lie at or above the threshold."""
 
-    sensitivity: float = Field(gt=0, lt=1)
+    sensitivity: float = Field(0.95, gt=0, lt=1)
+    of: Literal["lower_bound", "estimate"] = Field(
+        "lower_bound",
+        description="What must reach it on held-out calls: the lower 95% confidence bound of the "
+        "sensitivity, or the sensitivity itself.",
+    )
 
 
 class PrecisionPromise(_Part):
@@ -105,33 +85,9 @@ class AbstainRule(_Part):
 
     min_known_words: int = Field(ge=0)
     languages: Annotated[
-        tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,8}$")], ...],
+        tuple[Tag, ...],
         Field(strict=False, min_length=1, description="Primary subtags, such as en."),
     ]
-
-
-class Shift(_Part):
-    """Hours of some days, in the plan's time zone.
-
-    `to` before `from` spans midnight; `to` equal to `from` is a whole day from that hour on.
-    """
-
-    days: Annotated[
-        tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...],
-        Field(strict=False, min_length=1),
-    ]
-    start: Clock = Field(alias="from")
-    end: Clock = Field(alias="to")
-
-    def covers(self, local: datetime) -> bool:
-        """Say whether a local time lies in the shift."""
-        now, today = local.time(), DAYS[local.weekday()]
-        if self.start < self.end:
-            return today in self.days and self.start <= now < self.end
-        yesterday = DAYS[(local.weekday() - 1) % 7]
-        return (today in self.days and now >= self.start) or (
-            yesterday in self.days and now < self.end
-        )
 
 
 class Response(_Part):
@@ -144,8 +100,19 @@ class Response(_Part):
     safety_risk: Annotated[tuple[Band, ...], Field(strict=False, min_length=1)]
     since: Day | None = Field(None, description="First day; none: planned only.")
     until: Day | None = Field(None, description="Last day.")
-    hours: Annotated[tuple[Shift, ...] | None, Field(strict=False)] = None
-    places: Annotated[tuple[str, ...] | None, Field(strict=False, min_length=1)] = None
+    hours: Annotated[
+        tuple[Shift, ...] | None, Field(strict=False, description="None: day and night.")
+    ] = None
+    places: Annotated[
+        tuple[PlaceName, ...] | None,
+        Field(strict=False, min_length=1, description="None: everywhere."),
+    ] = None
+    units: int | None = Field(
+        None,
+        ge=1,
+        description="How many units there are. With it, the team is recommended only while it is "
+        "reported that one of them is free; without it, nobody asks.",
+    )
 
     @model_validator(mode="after")
     def _check_days(self) -> Self:
@@ -153,24 +120,12 @@ class Response(_Part):
             raise ValueError("until must be a day after since")
         return self
 
-    @cached_property
-    def served_places(self) -> frozenset[str] | None:
-        """The places as they are compared: whatever their case and spaces."""
-        return None if self.places is None else frozenset(map(_spelled, self.places))
-
-    def unserved(self, local: datetime, neighborhood: str | None) -> UnservedReason | None:
-        """Say why the team can't be sent to this place at this local time, if it can't."""
-        if self.since is None or local.date() < self.since:
-            return "not_started"
-        if self.until is not None and local.date() > self.until:
-            return "ended"
-        if self.hours is not None and not any(shift.covers(local) for shift in self.hours):
-            return "out_of_hours"
-        if self.served_places is None:
-            return None
-        if neighborhood is None:
-            return "place_unknown"
-        return None if _spelled(neighborhood) in self.served_places else "out_of_area"
+    def takes(self, bands: dict[str, Band]) -> bool:
+        """Say whether the team is for calls of these bands."""
+        return (
+            bands["mental_health_crisis"] in self.mental_health_crisis
+            and bands["safety_risk"] in self.safety_risk
+        )
 
 
 class Protocol(_Part):
@@ -179,18 +134,53 @@ class Protocol(_Part):
     name: str = Field(min_length=1, max_length=200)
 
 
+def _mode(value: Any) -> Any:
+    return "off" if value is False else value  # YAML 1.1 takes the word for a truth value
+
+
 class ResponsePlan(_Part):
     """A centre's written plan, as the YAML file states it."""
 
     plan: str = Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)
     version: str = Field(min_length=1, max_length=32)
     title: str = Field(min_length=1, max_length=200)
-    timezone: str
+    timezone: str = Field(description="Of dates and hours, such as America/New_York.")
+    mode: Annotated[Mode, BeforeValidator(_mode)] = Field(
+        "advisory", description="The most that a service may do; it can be switched lower at once."
+    )
+    hold_back: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of the calls on which advice is shown only after the dispatcher has "
+        "committed.",
+    )
     bands: dict[Literal["mental_health_crisis", "safety_risk"], BandPromises]
     abstain: AbstainRule
     disqualifiers: dict[Question, Effect]
-    responses: Annotated[tuple[Response, ...], Field(strict=False, min_length=1)]
+    holidays: dict[Day, Annotated[str, StringConstraints(min_length=1, max_length=200)]] = Field(
+        default_factory=dict,
+        description="Day → name. On these days only shifts that name `holiday` begin.",
+    )
+    areas: dict[PlaceName, Outline] = Field(
+        default_factory=dict,
+        description="Place → its outline as GeoJSON. In a place that is drawn here a call's point "
+        "is placed; where the call has none, or the place is not drawn, its name decides.",
+    )
+    responses: Annotated[tuple[Response, ...], Field(strict=False, min_length=1)] = Field(
+        description="In order of preference."
+    )
+    when_none_free: str = Field(
+        PROTOCOL,
+        description="What is recommended when teams fit and none of them can be sent: `protocol`, "
+        "or a response with police.",
+    )
     protocol: Protocol
+    language: Tag = Field("en", description="Of the texts that a recommendation carries.")
+    texts: dict[Tag, dict[str, str]] = Field(
+        default_factory=dict,
+        description="Language → code of a reason → its text, where the default is not wanted.",
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -199,6 +189,21 @@ class ResponsePlan(_Part):
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
             raise ValueError("unknown time zone") from None
+        return value
+
+    @field_validator("texts")
+    @classmethod
+    def _check_texts(cls, value: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        for texts in value.values():
+            for code, text in texts.items():
+                check_text(code, text)
+        return value
+
+    @field_validator("areas")
+    @classmethod
+    def _check_areas(cls, value: dict[str, Outline]) -> dict[str, Outline]:
+        if len({spelled(name) for name in value}) < len(value):
+            raise ValueError("the names of two areas differ in case or spaces alone")
         return value
 
     @model_validator(mode="after")
@@ -214,6 +219,14 @@ class ResponsePlan(_Part):
                 raise ValueError(
                     f"{response.id}: a team without police can't take the safety band 'high'"
                 )
+        if self.when_none_free != PROTOCOL and self.stand_in is None:
+            raise ValueError(
+                f"when_none_free: must be {PROTOCOL!r} or the id of a response with police"
+            )
+        if self.language != "en":
+            untold = sorted(ENGLISH.keys() - self.texts.get(self.language, {}).keys())
+            if untold:
+                raise ValueError(f"texts.{self.language}: lacks {untold[0]}")
         return self
 
     @cached_property
@@ -226,21 +239,94 @@ class ResponsePlan(_Part):
         """Languages in which the model is asked."""
         return frozenset(self.abstain.languages)
 
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """Code → text, in the plan's language."""
+        return texts_in(self.language, self.texts)
+
+    @cached_property
+    def stand_in(self) -> Response | None:
+        """The response for when none that fits is free; None: the protocol."""
+        named = (r for r in self.responses if r.id == self.when_none_free and r.police)
+        return next(named, None)
+
+    @cached_property
+    def _served(self) -> dict[str, tuple[frozenset[str], dict[str, Outline]]]:
+        """Response → the places that it serves by name alone, and those that are drawn."""
+        drawn = {spelled(name): outline for name, outline in self.areas.items()}
+        served = {}
+        for response in self.responses:
+            names = {spelled(place) for place in response.places or ()}
+            outlines = {name: drawn[name] for name in sorted(names) if name in drawn}
+            served[response.id] = (frozenset(names - outlines.keys()), outlines)
+        return served
+
+    def serves(self, response: Response, call: Call) -> bool | None:
+        """Say whether a call lies where a response serves; None where that is not known.
+
+        Parameters
+        ----------
+        response : Response
+            One of the plan's.
+        call : Call
+        """
+        if response.places is None:
+            return True
+        names, drawn = self._served[response.id]
+        place = None if call.neighborhood is None else spelled(call.neighborhood)
+        if call.longitude is not None and call.latitude is not None:
+            if any(area.contains(call.longitude, call.latitude) for area in drawn.values()):
+                return True
+            by_name = names
+        else:
+            by_name = names | drawn.keys()
+        if place is None and by_name:
+            return None
+        return place in by_name
+
+    def on_duty(self, response: Response, local: datetime) -> bool:
+        """Say whether a response has a shift at a time in the plan's time zone."""
+        if response.hours is None:
+            return True
+        return any(shift.covers(local, self.holidays) for shift in response.hours)
+
+    def prepare(self) -> None:
+        """Compile what is used at every call, so that no call has to wait for it."""
+        _ = self.zone, self.languages, self.words, self.stand_in, self._served
+        for outline in self.areas.values():
+            outline.prepare()
+
+    def last_holiday(self) -> date | None:
+        """Tell the last day that is listed as a holiday."""
+        return max(self.holidays, default=None)
+
 
 class Thresholds(_Part):
-    """Probabilities that separate the bands of one head; `high` above 1 means never."""
+    """Probabilities that separate the bands of one head.
 
-    low: float = Field(ge=0, le=1)
+    `low` is None where no threshold keeps the plan's promise: the head is then not used. `high`
+    above 1 means never.
+    """
+
+    low: float | None = Field(ge=0, le=1)
     high: float = Field(ge=0)
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
-        if self.high < self.low:
+        if self.low is not None and self.high < self.low:
             raise ValueError("the threshold of high lies below that of low")
         return self
 
     def band(self, probability: float) -> Band:
-        """Name the band of a probability."""
+        """Name the band of a probability.
+
+        Raises
+        ------
+        ValueError
+            If no threshold keeps the promise.
+        """
+        if self.low is None:
+            raise ValueError("no threshold keeps the plan's promise, so there are no bands")
         if probability >= self.high:
             return "high"
         return "medium" if probability >= self.low else "low"
@@ -248,143 +334,6 @@ class Thresholds(_Part):
 
 ThresholdSet = dict[str, Thresholds]
 """Target → thresholds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """A code for machines and a sentence for people."""
-
-    code: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unserved:
-    """A response that fits the call but can't be sent, and why."""
-
-    response: str
-    reason: UnservedReason
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """What the plan recommends; a person decides.
-
-    Parameters
-    ----------
-    response : str
-        Id of a response of the plan, or `protocol`.
-    name : str
-    police : bool or None
-        Whether police officers are part of the team; None for `protocol`.
-    abstained : bool
-        The model was not asked; `response` is then `protocol`.
-    bands : dict of str to band, or None
-        After disqualifiers; None where the model abstained.
-    reasons : tuple of Reason
-    disqualifiers : tuple of Disqualifier
-    unserved : tuple of Unserved
-        Responses that fit better, or as well, and can't be sent.
-    """
-
-    response: str
-    name: str
-    police: bool | None
-    abstained: bool
-    bands: dict[str, Band] | None
-    reasons: tuple[Reason, ...]
-    disqualifiers: tuple[Disqualifier, ...]
-    unserved: tuple[Unserved, ...]
-
-
-def recommend(
-    call: Call,
-    prediction: Prediction,
-    *,
-    plan: ResponsePlan,
-    thresholds: ThresholdSet,
-    disqualifiers: tuple[Disqualifier, ...],
-    abstained: AbstentionReason | None,
-) -> Recommendation:
-    """Apply a response plan to a prediction.
-
-    The first response in the plan's order that takes the bands and serves the place and time is
-    recommended. Where none does, or the model abstains, or a disqualifier says so, it is the
-    centre's own protocol.
-
-    Parameters
-    ----------
-    call : Call
-        Its place and time are the plan's business, not the model's.
-    prediction : Prediction
-    plan : ResponsePlan
-    thresholds : dict of str to Thresholds
-    disqualifiers : tuple of Disqualifier
-    abstained : str or None
-        Why the model was not asked, if it was not.
-
-    Returns
-    -------
-    Recommendation
-    """
-    facts = tuple(
-        Reason(f"disqualifier:{hit.code}", f"{hit.code.replace('_', ' ')}: answered yes")
-        for hit in disqualifiers
-    )
-
-    def protocol(*reasons: Reason, **more: Any) -> Recommendation:
-        known = {"abstained": False, "bands": None, "unserved": (), **more}
-        return Recommendation(
-            PROTOCOL,
-            plan.protocol.name,
-            None,
-            reasons=(*facts, *reasons),
-            disqualifiers=disqualifiers,
-            **known,
-        )
-
-    if abstained is not None:
-        text = f"no prediction: {ABSTENTION_TEXTS[abstained]}"
-        return protocol(Reason(f"abstained:{abstained}", text), abstained=True)
-    bands: dict[str, Band] = {
-        target: thresholds[target].band(probability)
-        for target, probability in zip(TARGETS, prediction, strict=True)
-    }
-    if any(hit.effect == "risk_high" for hit in disqualifiers):
-        bands["safety_risk"] = "high"
-    banded = tuple(
-        Reason(f"band:{target}:{band}", f"{target.replace('_', ' ')}: {band}")
-        for target, band in bands.items()
-    )
-    if any(hit.effect == "protocol" for hit in disqualifiers):
-        return protocol(*banded, bands=bands)
-
-    local = call.received_at.astimezone(plan.zone)
-    unserved: list[Unserved] = []
-    missed: list[Reason] = []
-    for response in plan.responses:
-        if (
-            bands["mental_health_crisis"] not in response.mental_health_crisis
-            or bands["safety_risk"] not in response.safety_risk
-        ):
-            continue
-        why = response.unserved(local, call.neighborhood)
-        if why is None:
-            return Recommendation(
-                response.id,
-                response.name,
-                response.police,
-                False,
-                bands,
-                (*facts, *banded, *missed),
-                disqualifiers,
-                tuple(unserved),
-            )
-        unserved.append(Unserved(response.id, why))
-        missed.append(
-            Reason(f"unserved:{response.id}:{why}", f"{response.name}: {_UNSERVED_TEXTS[why]}")
-        )
-    return protocol(*banded, *missed, bands=bands, unserved=tuple(unserved))
 
 
 def parse_plan(text: str, *, name: str) -> ResponsePlan:
@@ -406,9 +355,28 @@ def parse_plan(text: str, *, name: str) -> ResponsePlan:
     except DocumentError as error:
         raise PlanError(f"{name}: {error}") from None
     try:
-        return ResponsePlan.model_validate(document)
+        plan = ResponsePlan.model_validate(document)
     except ValidationError as error:
         raise PlanError(f"{name}: {first_mistake(error, 'the plan')}") from None
+    plan.prepare()
+    return plan
+
+
+def plan_schema() -> dict[str, Any]:
+    """Make the JSON Schema of a plan (draft 2020-12), as `plan.schema.json` holds it."""
+    schema = ResponsePlan.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def mistakes_in(text: str) -> list[str]:
+    """List what is wrong with a plan, one line each; nothing if it can be used."""
+    try:
+        ResponsePlan.model_validate(read_document(text))
+    except DocumentError as error:
+        return [str(error)]
+    except ValidationError as error:
+        return mistakes(error, "the plan")
+    return []
 
 
 def load_plan(path: Path | str) -> tuple[ResponsePlan, str]:
@@ -424,14 +392,28 @@ def load_plan(path: Path | str) -> tuple[ResponsePlan, str]:
     PlanError
         If there is no such file or shipped plan, or it can't be used.
     """
+    text, name = read_plan(path)
+    return parse_plan(text, name=name), text
+
+
+def read_plan(path: Path | str) -> tuple[str, str]:
+    """Read the text of a plan: of a file, or of one that the project ships.
+
+    Returns
+    -------
+    str, str
+        The text, and how messages call it.
+
+    Raises
+    ------
+    PlanError
+        If there is no such file or shipped plan.
+    """
     shipped = resources.files("model_service.model") / "plans" / f"{path}.yaml"
     try:
-        if shipped.is_file():
-            text = shipped.read_text(encoding="utf-8")
-        else:
-            text = Path(path).read_text(encoding="utf-8")
+        source = shipped if shipped.is_file() else Path(path)
+        return source.read_text(encoding="utf-8"), Path(path).name
     except (OSError, ValueError):
         raise PlanError(
             f"no response plan {str(path)!r}: neither a file nor a shipped plan"
         ) from None
-    return parse_plan(text, name=Path(path).name), text

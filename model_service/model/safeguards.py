@@ -18,12 +18,6 @@ Effect = Literal["risk_high", "protocol"]
 
 AbstentionReason = Literal["nothing_said", "too_few_known_words", "unsupported_language"]
 
-ABSTENTION_TEXTS: dict[AbstentionReason, str] = {
-    "nothing_said": "nothing was said or typed yet",
-    "too_few_known_words": "too few of the words are known to the model",
-    "unsupported_language": "the model was not trained on this language",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Disqualifier:

@@ -23,21 +23,26 @@ from model_service.service.auth import ACCESS, PUBLIC, guard
 from model_service.service.database import check_sqlite
 from model_service.service.docs import add_docs
 from model_service.service.edge import Edge
+from model_service.service.holdback import HoldBack
 from model_service.service.loading import Releases
 from model_service.service.log import DecisionLog, Draft, LogUnavailable
 from model_service.service.log.store import Store
+from model_service.service.modes import Modes
 from model_service.service.premises import Premises
 from model_service.service.problems import handle
 from model_service.service.readiness import Readiness
-from model_service.service.routes import assessments, calls, health, log, model, tokens
+from model_service.service.routes import assessments, calls, health, log, mode, model, tokens, units
 from model_service.service.routes.pages import add_pages
 from model_service.service.settings import Settings
+from model_service.service.units import Units
 
 ROUTERS = (
     assessments.router,
     calls.router,
     log.router,
     model.router,
+    mode.router,
+    units.router,
     tokens.router,
     health.router,
 )
@@ -80,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
                 "plan": release.plan.plan,
                 "version": release.plan.version,
                 "digest": release.plan_digest,
+                "mode": release.plan.mode,
             },
         }
         premises.follow(release.scorer.history)
@@ -124,7 +130,16 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.log = decisions
     app.state.accounts = accounts
     app.state.releases = releases
-    app.state.assessor = Assessor(decisions, releases, premises)
+    app.state.modes = modes = Modes(decisions)
+    app.state.units = reports = Units(decisions)
+    app.state.assessor = Assessor(
+        decisions,
+        releases,
+        premises,
+        modes=modes,
+        units=reports,
+        hold_back=HoldBack(settings.holdback_key_path),
+    )
     app.state.readiness = Readiness(decisions, accounts, releases)
     for router in ROUTERS:
         app.include_router(router)

@@ -13,14 +13,16 @@ import orjson
 from data.call import Call, Outcome
 from model_service.model.assess import assess
 from model_service.model.decision import Decision
-from model_service.model.plan import PROTOCOL
+from model_service.model.plan import PROTOCOL, Mode, ResponsePlan
 from model_service.service import views
 from model_service.service.accounts import Identity
+from model_service.service.holdback import HoldBack
 from model_service.service.ids import is_id, new_id
 from model_service.service.loading import Releases
 from model_service.service.log import DecisionLog, Draft, Entry
 from model_service.service.log.entry import now
 from model_service.service.log.private import Broken
+from model_service.service.modes import Modes
 from model_service.service.premises import Premises
 from model_service.service.problems import (
     FieldError,
@@ -29,8 +31,12 @@ from model_service.service.problems import (
     invalid,
     not_found,
 )
+from model_service.service.units import Units
 
 Answer = dict[str, Any]
+
+REVIEWERS = frozenset(["auditor"])
+"""Roles that sit at no desk and read what was withheld from those that do."""
 
 
 class Assessor:
@@ -41,6 +47,9 @@ class Assessor:
     log : DecisionLog
     releases : Releases
     premises : Premises
+    modes : Modes
+    units : Units
+    hold_back : HoldBack
 
     Raises
     ------
@@ -48,10 +57,22 @@ class Assessor:
         By every method, if the record can't be kept or read.
     """
 
-    def __init__(self, log: DecisionLog, releases: Releases, premises: Premises) -> None:
+    def __init__(
+        self,
+        log: DecisionLog,
+        releases: Releases,
+        premises: Premises,
+        *,
+        modes: Modes,
+        units: Units,
+        hold_back: HoldBack,
+    ) -> None:
         self._log = log
         self._releases = releases
         self._premises = premises
+        self._modes = modes
+        self._units = units
+        self._hold_back = hold_back
 
     async def assess(self, call: Call, who: Identity) -> tuple[Answer, bool]:
         """Assess one revision of a call, once.
@@ -79,24 +100,33 @@ class Assessor:
         if call.revision <= highest:
             first = self._log.read.revision(call.call_id, call.revision)
             if first is not None:
-                return self._again(first, call), False
+                return self._again(first, call, who), False
         release = self._releases.current
         if release is None:
             raise follow_protocol("no model is in force now, so no recommendation is given")
         at = now()
-        history = release.scorer.history
-        counts = self._premises.counts(history, call)
-        assessment = assess(release, call, counts)
-        assert assessment.explanation is not None
+        plan, history = release.plan, release.scorer.history
+        mode = self._modes.now(plan)
+        free = self._units.free(plan, at)
+        private = {views.CALL: call.model_dump_json(exclude_none=True).encode()}
+        assessment = None
+        if mode != "off":
+            counts = self._premises.counts(history, call)
+            assessment = assess(release, call, counts, free=free)
+            assert assessment.explanation is not None
+            private[views.EXPLANATION] = views.explanation_bytes(assessment.explanation)
+            if history is not None:
+                private[views.HISTORY] = views.history_bytes(history, counts)
+        withheld = self._withheld_from_desk(plan, call, mode)
         body = views.assessment_body(
-            release, assessment, leads=call.revision > max([highest, *queued])
+            release,
+            assessment,
+            leads=call.revision > max([highest, *queued]),
+            mode=mode,
+            withheld=withheld,
+            hold_back=self._draw(plan) if mode == "advisory" else None,
+            free=free,
         )
-        private = {
-            views.CALL: call.model_dump_json(exclude_none=True).encode(),
-            views.EXPLANATION: views.explanation_bytes(assessment.explanation),
-        }
-        if history is not None:
-            private[views.HISTORY] = views.history_bytes(history, counts)
         entry = await self._log.append(
             Draft(
                 "assessment",
@@ -110,7 +140,7 @@ class Assessor:
             )
         )
         self._premises.add_call(call)
-        return views.assessment_view(entry, private), True
+        return views.assessment_view(entry, private, withheld), True
 
     async def decide(self, assessment_id: str, decision: Decision, who: Identity) -> Answer:
         """Record a person's decision; no release need be in force.
@@ -119,11 +149,18 @@ class Assessor:
         ------
         Problem
             404 if there is no such assessment, 422 if the plan it was made with has no such
-            response.
+            response, or the action is not one for advice that was shown, or was not.
         """
         entry = self._find(assessment_id)
         assessed = entry.content()
-        recommended = assessed["recommendation"]["response"]
+        recommended = (assessed["recommendation"] or {}).get("response")
+        shown = self._was_shown(entry)
+        if decision.action == "commit" and assessed.get("withheld") is None:
+            message = "advice was shown: accept or override it"
+            raise invalid([FieldError("action", message)], what="decision")
+        if decision.action != "commit" and not shown:
+            message = "no advice was shown: commit to a response"
+            raise invalid([FieldError("action", message)], what="decision")
         if decision.response is not None and decision.response not in assessed["plan"]["responses"]:
             message = f"not a response of the plan; those are {_list(assessed)} or {PROTOCOL}"
             raise invalid([FieldError("response", message)], what="decision")
@@ -134,6 +171,7 @@ class Assessor:
             "action": decision.action,
             "response": decision.response or recommended,
             "recommended": recommended,
+            "advice_shown": shown,
             "reason": decision.reason,
             "time_to_decide_ms": max(0, round(since.total_seconds() * 1000)),
             "superseded_by": later and views.revision_view(later),
@@ -151,7 +189,7 @@ class Assessor:
                 at=at,
             )
         )
-        return views.decision_view(decided, private)
+        return views.decision_view(decided, private, self._withheld(entry, who))
 
     async def learn(self, outcome: Outcome, who: Identity) -> Answer:
         """Record what the world turned out to be.
@@ -170,7 +208,7 @@ class Assessor:
         self._premises.add_outcome(outcome)
         return views.outcome_view(entry, private)
 
-    def record(self, assessment_id: str) -> Answer:
+    def record(self, assessment_id: str, who: Identity) -> Answer:
         """Read everything that is known of an assessment.
 
         Raises
@@ -178,9 +216,9 @@ class Assessor:
         Problem
             404 if there is no such assessment.
         """
-        return self._record(self._find(assessment_id))
+        return self._record(self._find(assessment_id), who)
 
-    def record_of_call(self, call_id: str) -> Answer:
+    def record_of_call(self, call_id: str, who: Identity) -> Answer:
         """Read everything that is known of the assessment of a call's latest revision.
 
         Raises
@@ -191,32 +229,65 @@ class Assessor:
         entry = self._log.read.latest(call_id)
         if entry is None:
             raise not_found("call")
-        return self._record(entry)
+        return self._record(entry, who)
 
-    def _record(self, entry: Entry) -> Answer:
+    def _record(self, entry: Entry, who: Identity) -> Answer:
+        withheld = self._withheld(entry, who)
         read = self._log.read
         private = self._private(entry)
         outcome = read.outcome(str(entry.call_id))
         call, history = private.get(views.CALL), private.get(views.HISTORY)
         later = self._later(entry)
         return {
-            "assessment": views.assessment_view(entry, private),
+            "assessment": views.assessment_view(entry, private, withheld),
             "call": None if call is None else orjson.Fragment(call),
             "history": history and orjson.Fragment(history),
             "decisions": [
-                views.decision_view(decision, self._private(decision))
+                views.decision_view(decision, self._private(decision), withheld)
                 for decision in read.decisions(str(entry.assessment_id))
             ],
             "outcome": outcome and views.outcome_view(outcome, self._private(outcome)),
             "superseded_by": later and views.revision_view(later),
         }
 
-    def _again(self, first: Entry, call: Call) -> Answer:
+    def _draw(self, plan: ResponsePlan) -> Answer | None:
+        if plan.hold_back == 0:
+            return None
+        return {"share": plan.hold_back, "key": self._hold_back.key_name()}
+
+    def _withheld_from_desk(
+        self, plan: ResponsePlan, call: Call, mode: Mode
+    ) -> views.Withheld | None:
+        """Say why the advice on a call that comes in now is not shown, if it is not."""
+        if mode != "advisory":
+            return mode
+        drawn = self._hold_back.holds(call.call_id, plan.hold_back)
+        return "held_back" if drawn and not self._log.read.decided(call.call_id) else None
+
+    def _withheld(self, entry: Entry, who: Identity) -> views.Withheld | None:
+        """Say why the advice of a record is not shown to somebody now, if it is not."""
+        recorded: views.Withheld | None = entry.content().get("withheld")
+        if recorded == "off" or who.role in REVIEWERS:
+            return "off" if recorded == "off" else None
+        release = self._releases.current
+        mode = self._modes.now(None if release is None else release.plan)
+        if mode != "advisory":
+            return mode
+        return None if self._was_shown(entry) else recorded
+
+    def _was_shown(self, entry: Entry) -> bool:
+        """Say whether the advice of a record has been there to be seen at a desk."""
+        recorded = entry.content().get("withheld")
+        return recorded is None or (
+            recorded == "held_back" and self._log.read.decided(str(entry.call_id))
+        )
+
+    def _again(self, first: Entry, call: Call, who: Identity) -> Answer:
         private = self._private(first)
         stored = private.get(views.CALL)
         if stored is None or Call.model_validate_json(stored) != call:
             raise conflict("this revision was assessed with another content; send a higher one")
-        return views.assessment_view(first, private)
+        return views.assessment_view(first, private, self._withheld(first, who))
 
     def _private(self, entry: Entry) -> dict[str, bytes]:
         try:

@@ -22,10 +22,15 @@ from starlette.staticfiles import StaticFiles
 from data.call import Call, Outcome
 from model_service.model.decision import Decision
 from model_service.service.auth import ACCESS, PUBLIC
+from model_service.service.modes import ModeSwitch
 from model_service.service.problems import ProblemDocument
 from model_service.service.routes.parts import answer
+from model_service.service.units import UnitReport
 
 DOCS, OPENAPI, STATIC = "/docs", "/openapi.json", "/docs/static"
+
+BODIES = (Call, Outcome, Decision, ModeSwitch, UnitReport, ProblemDocument)
+"""What comes in as a body, and what an error looks like."""
 
 _REFERENCE = "#/components/schemas/{model}"
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
@@ -76,7 +81,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         )
         # Bodies are read from their bytes, so that FastAPI does not know of them.
         _, schemas = models_json_schema(
-            [(record, "validation") for record in (Call, Outcome, Decision, ProblemDocument)],
+            [(record, "validation") for record in BODIES],
             ref_template=_REFERENCE,
         )
         known = document.setdefault("components", {}).setdefault("schemas", {})

@@ -180,7 +180,19 @@ def as_problem(error: Exception) -> Problem:
     if isinstance(error, AccountsUnavailable):
         return follow_protocol("nobody can be recognised now, so no recommendation is given")
     if isinstance(error, RequestValidationError):
-        known = frozenset(["after", "limit", "kind", "username", "password", "grant_type", "scope"])
+        known = frozenset(
+            [
+                "after",
+                "limit",
+                "kind",
+                "unserved",
+                "response",
+                "username",
+                "password",
+                "grant_type",
+                "scope",
+            ]
+        )
         errors = [{**e, "loc": e["loc"][1:]} for e in error.errors()]
         return invalid(field_errors(errors, known), what="request")
     if isinstance(error, HTTPException):

@@ -43,6 +43,11 @@ class Settings(BaseSettings):
     )
     log: Path | None = Field(None, description="The decision log; home/log.db if not set.")
     accounts: Path | None = Field(None, description="Users; home/accounts.db if not set.")
+    holdback_key: Path | None = Field(
+        None,
+        description="Secret that draws the calls on which advice is held back, made if it is not "
+        "there; home/keys/holdback.key if not set.",
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on; this machine's own alone.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 is any free one.")
@@ -84,6 +89,11 @@ class Settings(BaseSettings):
     def key_path(self) -> Path:
         """File of the public keys that are trusted where `trusted_keys` is not set."""
         return self.home / "keys" / "release.pub"
+
+    @property
+    def holdback_key_path(self) -> Path:
+        """File of the secret that draws held-back calls."""
+        return self.holdback_key or self.home / "keys" / "holdback.key"
 
     @property
     def log_path(self) -> Path:

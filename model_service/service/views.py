@@ -19,12 +19,17 @@ from model_service.model.assess import Assessment
 from model_service.model.concepts import Polarity
 from model_service.model.decision import OverrideReason
 from model_service.model.explanation import Explanation
-from model_service.model.plan import PROTOCOL, Band, Recommendation, UnservedReason
+from model_service.model.plan import PROTOCOL, Band, Mode, ResponsePlan
+from model_service.model.recommend import Recommendation, UnservedReason
 from model_service.model.release import Release
 from model_service.model.safeguards import Effect
 from model_service.model.scorer import HistoryTable
 from model_service.service.accounts import Role
 from model_service.service.log import Entry, Kind
+
+Withheld = Literal["off", "shadow", "held_back"]
+"""Why advice is not shown: the model was not asked, it is asked for the record alone, or the
+dispatcher decides first."""
 
 CALL, EXPLANATION, NOTE, OUTCOME = "call", "explanation", "note", "outcome"
 HISTORY = "history"
@@ -149,7 +154,7 @@ class PlanName(View):
     plan: str
     version: str
     digest: str
-    responses: list[str] = Field(description="What an override may name.")
+    responses: list[str] = Field(description="What a decision may name.")
 
 
 class Place(View):
@@ -167,9 +172,18 @@ class AssessmentView(View):
     revision: int
     leads: bool = Field(description="No later revision of the call had been assessed by then.")
     at: str
-    prediction: PredictionView
-    recommendation: RecommendationView
-    explanation: ExplanationView | None = Field(description="null once it was erased.")
+    mode: Mode = Field(description="What the service was allowed to do then.")
+    withheld: Withheld | None = Field(
+        description="Why the advice (prediction, recommendation, explanation) is not in this "
+        "answer; null if it is. `off`: the model was not asked, or the service is switched off "
+        "now. `shadow`: recorded, and shown to nobody at a desk. `held_back`: shown once a "
+        "decision on the call is in."
+    )
+    prediction: PredictionView | None = Field(description="null while it is withheld.")
+    recommendation: RecommendationView | None = Field(description="null while it is withheld.")
+    explanation: ExplanationView | None = Field(
+        description="null while it is withheld, and once it was erased."
+    )
     model: ModelName
     plan: PlanName
     log: Place
@@ -188,9 +202,12 @@ class DecisionView(View):
     assessment_id: str
     call_id: str
     revision: int
-    action: Literal["accept", "override"]
+    action: Literal["accept", "override", "commit"]
     response: str = Field(description="What is sent: as recommended, or what was named instead.")
-    recommended: str = Field(description="What had been recommended.")
+    recommended: str | None = Field(
+        description="What had been recommended; null if nothing was, or while it is withheld."
+    )
+    advice_shown: bool = Field(description="Whether the advice had been there to be seen.")
     reason: OverrideReason | None
     note: str | None
     actor: str
@@ -250,7 +267,9 @@ class LogPage(View):
 class ThresholdsView(View):
     """Probabilities that separate the bands; `high` above 1 means never."""
 
-    low: float
+    low: float | None = Field(
+        description="null: no threshold keeps the plan's promise, and the head is not used."
+    )
     high: float
 
 
@@ -263,6 +282,32 @@ class ModelView(View):
     thresholds: dict[str, ThresholdsView]
     metrics: dict[str, Any]
     card: str = Field(description="The model card, in Markdown.")
+
+
+class SwitchView(View):
+    """The last switch of the mode."""
+
+    mode: Mode
+    actor: str
+    at: str
+    note: str | None
+    log: Place
+
+
+class ModeView(View):
+    """What the service may do now."""
+
+    mode: Mode = Field(description="In force: what the plan allows, or less if switched lower.")
+    plan: Mode | None = Field(description="The most that the plan allows; null without a release.")
+    switched: SwitchView | None = Field(description="null if nobody ever switched it.")
+
+
+class UnitsView(View):
+    """What is known of the units of a response."""
+
+    units: int = Field(description="How many there are.")
+    free: int | None = Field(description="null: not known, or no longer.")
+    stale_at: str | None
 
 
 class TokenView(View):
@@ -291,17 +336,43 @@ class ReadyView(View):
 # --- from the model to the record ------------------------------------------------------------
 
 
-def assessment_body(release: Release, assessment: Assessment, *, leads: bool) -> dict[str, Any]:
+def assessment_body(
+    release: Release,
+    assessment: Assessment | None,
+    *,
+    leads: bool,
+    mode: Mode,
+    withheld: Withheld | None,
+    hold_back: Mapping[str, Any] | None,
+    free: Mapping[str, int],
+) -> dict[str, Any]:
     """Put an assessment into the form in which the chain holds it: nothing personal.
 
     The explanation is not in it: from contributions and the weights of the release one could
     work out the words.
+
+    Parameters
+    ----------
+    release : Release
+    assessment : Assessment or None
+        None where the model was not asked.
+    leads : bool
+    mode, withheld
+        As in `AssessmentView`, for somebody at a desk.
+    hold_back : mapping or None
+        The share of the calls, and the name of the key that draws them; None if there is no share.
+    free : mapping of str to int
+        Units that were known to be free.
     """
-    crisis, risk = assessment.prediction
+    prediction = None if assessment is None else assessment.prediction._asdict()
     return {
         "leads": leads,
-        "prediction": {"mental_health_crisis": crisis, "safety_risk": risk},
-        "recommendation": _recommendation(assessment.recommendation),
+        "mode": mode,
+        "withheld": withheld,
+        "hold_back": hold_back,
+        "free": free,
+        "prediction": prediction,
+        "recommendation": assessment and _recommendation(assessment.recommendation),
         "thresholds": {
             target: {"low": limits.low, "high": limits.high}
             for target, limits in release.thresholds.items()
@@ -364,25 +435,32 @@ def place(entry: Entry) -> dict[str, Any]:
     return {"sequence": entry.seq, "digest": entry.digest}
 
 
-def assessment_view(entry: Entry, private: Mapping[str, bytes]) -> dict[str, Any]:
-    """Make the answer of an assessment from its record."""
+def assessment_view(
+    entry: Entry, private: Mapping[str, bytes], withheld: Withheld | None
+) -> dict[str, Any]:
+    """Make the answer of an assessment from its record, without the advice where it is withheld."""
     body = entry.content()
+    shown = withheld is None
     return {
         "assessment_id": entry.assessment_id,
         "call_id": entry.call_id,
         "revision": entry.revision,
         "leads": body["leads"],
         "at": entry.at,
-        "prediction": body["prediction"],
-        "recommendation": body["recommendation"],
-        "explanation": _fragment(private.get(EXPLANATION)),
+        "mode": body.get("mode", "advisory"),  # entries of before there were modes
+        "withheld": withheld,
+        "prediction": body["prediction"] if shown else None,
+        "recommendation": body["recommendation"] if shown else None,
+        "explanation": _fragment(private.get(EXPLANATION)) if shown else None,
         "model": body["model"],
         "plan": body["plan"],
         "log": place(entry),
     }
 
 
-def decision_view(entry: Entry, private: Mapping[str, bytes]) -> dict[str, Any]:
+def decision_view(
+    entry: Entry, private: Mapping[str, bytes], withheld: Withheld | None
+) -> dict[str, Any]:
     """Make the answer of a decision from its record."""
     body = entry.content()
     note = private.get(NOTE)
@@ -392,7 +470,8 @@ def decision_view(entry: Entry, private: Mapping[str, bytes]) -> dict[str, Any]:
         "revision": entry.revision,
         "action": body["action"],
         "response": body["response"],
-        "recommended": body["recommended"],
+        "recommended": body["recommended"] if withheld is None else None,
+        "advice_shown": body.get("advice_shown", True),
         "reason": body["reason"],
         "note": None if note is None else note.decode(),
         "actor": entry.actor,
@@ -411,6 +490,21 @@ def outcome_view(entry: Entry, private: Mapping[str, bytes]) -> dict[str, Any]:
         "at": entry.at,
         "log": place(entry),
     }
+
+
+def mode_view(
+    mode: Mode, plan: ResponsePlan | None, switched: Entry | None, private: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """Tell what the service may do now, and who switched it last."""
+    note = private.get(NOTE)
+    last = switched and {
+        "mode": switched.content()["mode"],
+        "actor": switched.actor,
+        "at": switched.at,
+        "note": None if note is None else note.decode(),
+        "log": place(switched),
+    }
+    return {"mode": mode, "plan": None if plan is None else plan.mode, "switched": last}
 
 
 def entry_view(entry: Entry) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Writes what the documentation takes from the code: openapi.json and parts of README.md.
+"""Writes what is taken from the code: openapi.json, the plan's schema and parts of README.md.
 
 `make docs` runs it; `test_generated.py` fails when it would change anything. It stands under
 `tests/` because it needs both the command line and the service, which never import each other.
@@ -32,6 +32,7 @@ from data.sources.synthetic.generate import (
     WRITTEN,
 )
 from data.sources.synthetic.library import shipped
+from model_service.model.plan import plan_schema
 from model_service.service.accounts import ROLES
 from model_service.service.app import create_app
 from model_service.service.auth import ACCESS, PUBLIC
@@ -43,6 +44,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 DATASHEET = ROOT / "data" / "README.md"
 OPENAPI = ROOT / "model_service" / "service" / "openapi.json"
+PLAN_SCHEMA = ROOT / "model_service" / "model" / "plan.schema.json"
 
 WIDTH = 96
 """Characters of a line of help; a README shows no more without scrolling."""
@@ -61,6 +63,11 @@ def an_app() -> FastAPI:
 def openapi() -> str:
     """The description of the API, as a file."""
     return json.dumps(an_app().openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
+def plan_schema_text() -> str:
+    """The JSON Schema of a response plan, as a file."""
+    return json.dumps(plan_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 # --- the command line ------------------------------------------------------------------------
@@ -274,7 +281,12 @@ def main() -> int:
     """Write what is stale; say what was written and what README.md has no room for."""
     readme = README.read_text(encoding="utf-8")
     datasheet = DATASHEET.read_text(encoding="utf-8")
-    renewed = ((OPENAPI, openapi()), (README, filled(readme)), (DATASHEET, filled(datasheet)))
+    renewed = (
+        (OPENAPI, openapi()),
+        (PLAN_SCHEMA, plan_schema_text()),
+        (README, filled(readme)),
+        (DATASHEET, filled(datasheet)),
+    )
     for path, text in renewed:
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             fresh = path.with_name(path.name + ".new")

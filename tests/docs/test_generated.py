@@ -28,6 +28,11 @@ def test_openapi_is_as_committed() -> None:
     assert generate.OPENAPI.read_text(encoding="utf-8") == generate.openapi(), STALE
 
 
+def test_the_plans_schema_is_as_committed() -> None:
+    committed = generate.PLAN_SCHEMA.read_text(encoding="utf-8")
+    assert committed == generate.plan_schema_text(), STALE
+
+
 def test_openapi_is_the_same_every_time() -> None:
     assert generate.openapi() == generate.openapi()
 

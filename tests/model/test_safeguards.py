@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from data.call import Call
 from model_service.model.safeguards import (
-    ABSTENTION_TEXTS,
     AbstentionReason,
     Disqualifier,
     abstention,
@@ -73,7 +72,3 @@ def test_when_the_model_is_not_asked(
 def test_a_plan_may_ask_the_model_however_little_is_known() -> None:
     assert reason("zzyzx", least=0) is None
     assert reason("", least=0) == "nothing_said"
-
-
-def test_every_abstention_has_its_words() -> None:
-    assert set(ABSTENTION_TEXTS) == set(get_args(AbstentionReason))

@@ -186,6 +186,7 @@ def test_a_band_that_is_never_used(tmp_path: Path) -> None:
     assert [path.name for path in draw(result, tmp_path)] == [
         "mental_health_crisis.png",
         "safety_risk.png",
+        "price.png",
     ]
 
 

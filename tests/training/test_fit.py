@@ -16,11 +16,12 @@ from data.errors import InputError
 from model_service.model.compile import compile_scorer
 from model_service.model.plan import load_plan
 from model_service.model.release import scorer_files
+from tests import invented
 from tests.invented import invented_config, invented_dataset
 from training.fit import Fitted, fit, forgetful, split
 from training.pipeline import Trained
 
-PLAN = load_plan("boston")[0]
+PLAN = load_plan(invented.PLAN)[0]
 
 
 def released(dataset: Dataset, fitted: Fitted) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from model_service.model.assess import assess
 from model_service.model.plan import load_plan
 from model_service.model.release import scorer_files
 from model_service.model.scorer import HistoryTable
+from tests import invented
 from tests.invented import HISTORY_FEATURES, invented_config
 from tests.training.test_batch import read, write
 from training.batch import score_file
@@ -90,7 +91,7 @@ def test_test_calls_and_what_is_learned_of_them_take_part_in_nothing(
     labels.loc[of_test, "value"] = ~labels.loc[of_test, "value"]
     calls = dataset.calls.copy()
     calls.loc[calls["call_id"].isin(test), "premise_id"] = "P1"
-    again = fit(replace(dataset, calls=calls, labels=labels), CONFIG, load_plan("boston")[0])
+    again = fit(replace(dataset, calls=calls, labels=labels), CONFIG, load_plan(invented.PLAN)[0])
     assert again.thresholds == trained.fitted.thresholds
     for target in TARGETS:
         np.testing.assert_array_equal(
@@ -215,7 +216,7 @@ def test_its_scale_can_be_searched(remembering: tuple[Dataset, Trained]) -> None
     dataset, _ = remembering
     search: dict[str, Any] = {"C": [1.0], "weights": {"history": [0.5, 1.0]}}
     config = invented_config(features=HISTORY_FEATURES, search=search)
-    fitted = fit(dataset, config, load_plan("boston")[0])
+    fitted = fit(dataset, config, load_plan(invented.PLAN)[0])
     assert fitted.classifier.settings.weights["history"] in (0.5, 1.0)
     with pytest.raises(ValueError, match="history"):
         invented_config(search=search)
@@ -225,7 +226,7 @@ def test_the_same_run_gives_the_same_release(remembering: tuple[Dataset, Trained
     from model_service.model.compile import compile_scorer
 
     dataset, trained = remembering
-    fitted = fit(dataset, CONFIG, load_plan("boston")[0])
+    fitted = fit(dataset, CONFIG, load_plan(invented.PLAN)[0])
     calls = with_history(dataset.calls, CONFIG.features.history, dataset.labels)
     scorer = compile_scorer(fitted.classifier, calls[fitted.part.isin(["train", "validation"])])
     assert scorer_files(scorer) == scorer_files(trained.release.scorer)

@@ -149,3 +149,34 @@ def test_calls_without_labels_make_no_release(
     with pytest.raises(InputError, match="0 positive and 0 negative labels"):
         train(without, invented_config(), store=tmp_path / "store", key=KEY)
     assert not (tmp_path / "store").exists()
+
+
+def test_too_few_calls_for_the_promise_are_said_plainly_and_no_team_is_recommended(
+    small: tuple[Dataset, Trained], tmp_path: Path
+) -> None:
+    made = train(small[0], invented_config(plan="boston"), store=tmp_path / "store", key=KEY)
+    loaded = load_release(made.folder, trusted=[PUBLIC_KEY])
+    assert loaded.thresholds["safety_risk"].low is None
+    assert loaded.thresholds["mental_health_crisis"].low is not None  # its plan asks for less
+    evidence = loaded.metrics["thresholds"]["safety_risk"]["evidence"]["low"]
+    assert evidence["reached"] is None
+    assert 0 < evidence["bound"] < evidence["promise"] == 0.95
+    assert "safety_risk: no threshold keeps the promise" in loaded.card
+    assert "| safety_risk | medium | none |" in loaded.card
+    table = loaded.metrics["test"]["recommendation"]["table"]
+    assert {name for row in table.values() for name, n in row.items() if n} == {"protocol"}
+    rates = loaded.metrics["test"]["recommendation"]["rates"]
+    assert rates["calls on which the model abstained"]["value"] == 1.0
+    price = loaded.metrics["test"]["heads"]["safety_risk"]["price"]
+    assert price and not any(step["in_force"] for step in price)
+
+
+def test_the_card_has_the_price_of_safety(small: tuple[Dataset, Trained]) -> None:
+    _, trained = small
+    assert "### The price of safety" in trained.release.card
+    assert trained.release.card.count("**in force**") == 1
+    curve = trained.metrics["test"]["heads"]["safety_risk"]["price"]
+    band = trained.metrics["test"]["heads"]["safety_risk"]["bands"]["low"]
+    (chosen,) = (step for step in curve if step["in_force"])
+    assert chosen["sensitivity"]["value"] == pytest.approx(band["sensitivity"]["value"])
+    assert chosen["threshold"] == band["threshold"]

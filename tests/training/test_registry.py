@@ -101,7 +101,7 @@ def test_plots_card_and_configuration(kept: Kept) -> None:
     names = [name for name in artefacts(kept) if name.startswith(kept.first.run_id)]
     inside = {name.split("/artifacts/", 1)[1] for name in names}
     assert inside == {
-        *(f"training/{target}.png" for target in TARGETS),
+        *(f"training/{name}.png" for name in (*TARGETS, "price")),
         *(
             f"training/{name}"
             for name in (

@@ -10,14 +10,25 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from model_service.model.plan import BandPromises
-from training.thresholds import NEVER, choose, wilson
+from model_service.model.plan import BandPromises, Thresholds
+from training import thresholds
+from training.confidence import lower_bounds
+from training.thresholds import NEVER, Evidence, wilson
 
 
-def promises(sensitivity: float = 0.9, precision: float = 0.7) -> BandPromises:
+def promises(
+    sensitivity: float = 0.9, precision: float = 0.7, of: str = "estimate"
+) -> BandPromises:
     return BandPromises.model_validate(
-        {"low": {"sensitivity": sensitivity}, "high": {"precision": precision}}
+        {"low": {"sensitivity": sensitivity, "of": of}, "high": {"precision": precision}}
     )
+
+
+def choose(
+    y: NDArray[np.float64], p: NDArray[np.float64], promised: BandPromises
+) -> tuple[Thresholds, dict[str, Evidence]]:
+    """Choose from calls that are independent."""
+    return thresholds.choose(y, p, np.arange(len(p)).astype(object), promised)
 
 
 def sensitivity(y: NDArray[np.float64], p: NDArray[np.float64], threshold: float) -> float:
@@ -49,6 +60,7 @@ def test_against_every_threshold_there_is(
 
     keeps = [t for t in candidates if sensitivity(y, p, t) >= asked - 1e-12]
     assert chosen.low == max(keeps)
+    assert chosen.low is not None
     assert evidence["low"].reached == sensitivity(y, p, chosen.low)
     assert evidence["low"].calls == y.sum()
 
@@ -122,3 +134,36 @@ def test_more_is_promised_at_a_lower_threshold() -> None:
     highs = [choose(y, p, promises(0.999, precision=s))[0].high for s in (0.6, 0.7, 0.8, 0.9)]
     assert all(a >= b for a, b in pairwise(lows))
     assert all(a <= b for a, b in pairwise(highs))
+
+
+def test_a_promised_bound_is_kept_at_the_highest_threshold_that_keeps_it() -> None:
+    rng = np.random.default_rng(0)
+    for families in (30, 400):
+        clusters = rng.integers(0, families, 900).astype(object)
+        y = (rng.random(900) < 0.5).astype(float)
+        p = np.clip(0.2 + 0.5 * y + rng.normal(0, 0.15, 900), 0, 1)
+        chosen, evidence = thresholds.choose(y, p, clusters, promises(0.9, of="lower_bound"))
+        candidates = np.unique(p[y == 1])
+        bounds = lower_bounds(p[y == 1, None] >= candidates, clusters[y == 1])
+        assert chosen.low == max(candidates[bounds >= 0.9])
+        low = evidence["low"]
+        assert low.bound is not None and low.reached is not None
+        assert low.reached > low.bound >= 0.9
+        assert (low.calls, low.clusters) == ((y == 1).sum(), len(set(clusters[y == 1])))
+        plain, _ = thresholds.choose(y, p, clusters, promises(0.9))
+        assert plain.low is not None and chosen.low < plain.low
+
+
+def test_too_few_true_cases_keep_no_promise() -> None:
+    # With no miss at all the bound of n independent calls is 0.05 ** (1 / n): 0.95 takes 59.
+    p = np.linspace(0.5, 1, 100)
+    for n, kept in ((58, False), (59, True)):
+        y = np.r_[np.zeros(100 - n), np.ones(n)]
+        chosen, evidence = choose(y, p, promises(0.95, 0.5, of="lower_bound"))
+        assert (chosen.low is not None) == kept
+        low = evidence["low"]
+        assert low.bound == pytest.approx(0.05 ** (1 / n))
+        assert (low.reached is None) == (not kept)
+        if not kept:
+            assert low.interval is None
+            assert low.calls == n

@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "behave": "training.cli.behave:behave",
     "card": "training.cli.card:card",
     "score": "training.cli.score:score",
+    "plan": "training.cli.plan:plan",
     "serve": "model_service.service.cli:serve",
     "users": "model_service.service.cli:users",
     "demo": "training.cli.demo:demo",

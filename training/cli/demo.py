@@ -210,6 +210,9 @@ def _print_assessment(call: dict[str, object], assessment: dict[str, Any]) -> No
     prediction, recommendation = assessment["prediction"], assessment["recommendation"]
     narrative = str(call["narrative"]) or "(nothing said yet)"
     click.echo(f"      “{narrative[:72]}{'…' if len(narrative) > 72 else ''}”")
+    if assessment["withheld"] is not None:
+        click.secho(f"      → not shown ({assessment['withheld']})", fg="yellow")
+        return
     if recommendation["abstained"]:
         figures = "no prediction"
     else:

@@ -38,7 +38,7 @@ def train(folder: Path, config: str, champion: bool | None, home: Path) -> None:
     from model_service.model.store import champion as in_force
     from model_service.model.store import name_champion
     from training import pipeline
-    from training.card import head_table
+    from training.card import head_table, unkept_promise
     from training.config import load_config
     from training.keys import signing_key
     from training.registry import register
@@ -70,6 +70,9 @@ def train(folder: Path, config: str, champion: bool | None, home: Path) -> None:
         name_champion(store, trained.folder)
     click.echo(head_table(trained.metrics["test"]))
     click.echo()
+    for target, thresholds in trained.metrics["thresholds"].items():
+        if thresholds["low"] is None:
+            click.echo(f"PROMISE   {unkept_promise(target, thresholds['evidence']['low'])}")
     click.echo(f"release   {trained.folder}" + ("  (champion)" if champion else ""))
     click.echo(f"parity    {trained.parity:.1e} between pipeline and scorer")
     click.echo(

@@ -15,11 +15,15 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import orjson
 
-Kind = Literal["assessment", "decision", "outcome", "release", "sign_in", "sign_out"]
+Kind = Literal[
+    "assessment", "decision", "outcome", "release", "mode", "units", "sign_in", "sign_out"
+]
 """What happened.
 
 `assessment` the model and the plan were asked; `decision` a person decided; `outcome` the world's
-verdict came in; `release` a release came into force; `sign_in` and `sign_out` of a person.
+verdict came in; `release` a release came into force; `mode` somebody switched what the service may
+do; `units` it was reported how many units of a response are free; `sign_in` and `sign_out` of a
+person.
 """
 
 KINDS: tuple[str, ...] = get_args(Kind)

@@ -8,6 +8,7 @@ import orjson
 
 from model_service.service.log.entry import Entry
 from model_service.service.log.private import Broken, unseal
+from model_service.service.log.schema import UNSERVED
 from model_service.service.log.store import Store
 
 MAX_PAGE = 1000
@@ -66,6 +67,51 @@ class Reader:
             " ORDER BY seq DESC LIMIT 1",
             call_id,
         )
+
+    def decided(self, call_id: str) -> bool:
+        """Say whether anything was decided on any revision of a call."""
+        sql = "SELECT * FROM entries WHERE call_id = ? AND kind = 'decision' LIMIT 1"
+        return self._one(sql, call_id) is not None
+
+    def last(self, kind: str) -> Entry | None:
+        """Find the last entry of a kind."""
+        return next(iter(self.recent(kind, 1)), None)
+
+    def recent(self, kind: str, limit: int) -> list[Entry]:
+        """List the last entries of a kind, the last one first."""
+        sql = "SELECT * FROM entries WHERE kind = ? ORDER BY seq DESC LIMIT ?"
+        return self._all(sql, kind, limit)
+
+    def unserved(
+        self,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        response: str | None = None,
+        reason: str | None = None,
+    ) -> list[Entry]:
+        """List the assessments in which a response fitted that could not be sent, in order.
+
+        Parameters
+        ----------
+        after, limit : int
+            As with `page`.
+        response : str, optional
+            Only where it is this one.
+        reason : str, optional
+            Only where it is for this reason.
+        """
+        wanted, values = "", []
+        for name, value in (("response", response), ("reason", reason)):
+            if value is not None:
+                wanted += f" AND value ->> '{name}' = ?"
+                values.append(value)
+        sql = (
+            f"SELECT * FROM entries INDEXED BY entries_unserved WHERE {UNSERVED} AND seq > ?"
+            " AND EXISTS (SELECT 1 FROM json_each(body, '$.recommendation.unserved')"
+            f" WHERE 1{wanted}) ORDER BY seq LIMIT ?"
+        )
+        return self._all(sql, after, *values, min(limit, MAX_PAGE + 1))
 
     def page(self, *, after: int = 0, limit: int = 100, kind: str | None = None) -> list[Entry]:
         """List entries in order.

@@ -8,7 +8,11 @@ unique index but the primary key is there to be fallen foul of.
 APPLICATION_ID = 0x43524C31  # "CRL1"
 VERSION = 1
 
-TABLES = """
+UNSERVED = "kind = 'assessment' AND json_array_length(body, '$.recommendation.unserved') > 0"
+"""Entries of calls for which a response fitted that could not be sent."""
+
+TABLES = (
+    """
 CREATE TABLE IF NOT EXISTS entries (
     seq           INTEGER PRIMARY KEY,
     at            TEXT NOT NULL,
@@ -38,6 +42,8 @@ CREATE INDEX IF NOT EXISTS entries_assessment ON entries (assessment_id, kind)
     WHERE assessment_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS entries_kind ON entries (kind);
 """
+    + f"CREATE INDEX IF NOT EXISTS entries_unserved ON entries (seq) WHERE {UNSERVED};\n"
+)
 
 GUARDS = {
     "entries_append": """

@@ -4,6 +4,8 @@
     calls.py         a call's latest assessment; its outcome
     log.py           pages of the decision log
     model.py         the release in force
+    mode.py          what the service may do now: off, shadow, advisory
+    units.py         how many units of each response are free
     tokens.py        signing in and out
     health.py        whether the process is up, and whether it can do its work
     pages.py         the console

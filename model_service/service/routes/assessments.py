@@ -32,8 +32,10 @@ router = APIRouter(prefix="/v1/assessments", tags=["assessments"])
 async def create_assessment(request: Request) -> Response:
     """Assess one revision of a call.
 
-    The answer goes out after its record is on disk. A later revision of the same call leads; an
-    earlier one that arrives late is assessed and recorded, and does not lead.
+    The answer goes out after its record is on disk. Where the service is off, in shadow, or holds
+    advice back on this call until a decision is in, the answer says so in `withheld`. A later
+    revision of the same call leads; an earlier one that arrives late is assessed and recorded, and
+    does not lead.
     """
     call = await read_record(request, Call)
     request.scope[CALL] = call.call_id
@@ -49,7 +51,7 @@ async def create_assessment(request: Request) -> Response:
 )
 async def read_assessment(request: Request, assessment_id: str) -> Response:
     """Read an assessment: the call as it was, what was recommended, decided and learned."""
-    return answer(assessor_of(request).record(assessment_id))
+    return answer(assessor_of(request).record(assessment_id, signed_in(request)))
 
 
 @router.post(
@@ -64,7 +66,7 @@ async def read_assessment(request: Request, assessment_id: str) -> Response:
     openapi_extra=body_of(Decision, **DECISIONS),
 )
 async def create_decision(request: Request, assessment_id: str) -> Response:
-    """Accept or override a recommendation.
+    """Accept or override a recommendation, or commit to a response where none was shown.
 
     A person may decide again: the last decision leads, and none is erased. It is never refused
     because the model is down, nor because a later revision of the call has come in.

@@ -47,4 +47,4 @@ async def create_outcome(request: Request, call_id: str) -> Response:
 )
 async def read_call(request: Request, call_id: str) -> Response:
     """Read the assessment of a call's latest revision, the one that leads."""
-    return answer(assessor_of(request).record_of_call(call_id))
+    return answer(assessor_of(request).record_of_call(call_id, signed_in(request)))

@@ -40,6 +40,7 @@ DECISIONS: dict[str, Any] = {
         "reason": "information_not_in_notes",
         "note": "officer on scene reports a second person",
     },
+    "where no advice was shown": {"action": "commit", "response": "emt_clinician"},
 }
 
 OUTCOMES: dict[str, Any] = {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from model_service.model.recommend import UnservedReason
 from model_service.service.log import DecisionLog, Kind
 from model_service.service.log.reading import MAX_PAGE
 from model_service.service.routes.parts import answer, problems
@@ -28,10 +29,26 @@ async def read_log(
     after: Annotated[int, Query(ge=0, le=LARGEST, description="Sequence to begin after.")] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
     kind: Annotated[Kind | None, Query(description="Only entries of this kind.")] = None,
+    unserved: Annotated[
+        UnservedReason | Literal["any"] | None,
+        Query(
+            description="Only assessments in which a response fitted and could not be sent, for "
+            "this reason or any."
+        ),
+    ] = None,
+    response: Annotated[
+        str | None, Query(max_length=64, description="With `unserved`: only this response.")
+    ] = None,
 ) -> Response:
     """Read the log in order; pages stay as they are while entries arrive."""
-    log = cast(DecisionLog, request.app.state.log)
-    entries = log.read.page(after=after, limit=limit + 1, kind=kind)
+    read = cast(DecisionLog, request.app.state.log).read
+    if unserved is None:
+        entries = read.page(after=after, limit=limit + 1, kind=kind)
+    elif kind in (None, "assessment"):
+        reason = None if unserved == "any" else unserved
+        entries = read.unserved(after=after, limit=limit + 1, response=response, reason=reason)
+    else:
+        entries = []
     more = len(entries) > limit
     entries = entries[:limit]
     return answer(

@@ -198,7 +198,7 @@ def test_evaluate(
     report = json.loads((home / "report" / "evaluation.json").read_text())
     assert {path.name for path in (home / "report").iterdir()} == {
         *("evaluation.json", "evaluation.md"),
-        *("mental_health_crisis.png", "safety_risk.png"),
+        *("mental_health_crisis.png", "safety_risk.png", "price.png"),
     }
     assert report["release"] == small[1].release.digest
     assert report["data"]["digest"] == small[0].digest

@@ -10,6 +10,16 @@ const PATIENCE_MS = 4000;
 const PROTOCOL = "protocol";
 const MISSING = "(missing)";
 const LETTERS = "ABCDEFGHIJ";
+// What stands where a recommendation would, and why there is none.
+const WITHHELD = {
+  off: "Switched off: follow your centre’s protocol",
+  shadow: "Not shown: the service runs in shadow",
+  held_back: "Held back until you have decided",
+};
+const MODES = {
+  off: "Recommendations are switched off. Follow your centre’s protocol; what you decide is still recorded.",
+  shadow: "The service runs in shadow: recommendations are recorded and not shown. Decide as without it.",
+};
 
 let call = null; // { call_id, received_at } of the call on the desk
 let sent = null; // { revision, text } of what was sent last, so that sending it again is the same
@@ -74,6 +84,7 @@ async function open() {
   show(true);
   if (!call) newCall();
   try {
+    mode((await request("GET", "/v1/mode")).mode);
     const model = await request("GET", "/v1/model");
     warn(model.metrics.warning);
     $("model").textContent = `release ${model.release} · plan ${model.plan.plan} ${model.plan.version}`;
@@ -89,6 +100,11 @@ async function open() {
 function warn(words) {
   $("warning").textContent = words ?? "";
   $("warning").hidden = !words;
+}
+
+function mode(name) {
+  $("mode").textContent = MODES[name] ?? "";
+  $("mode").hidden = !MODES[name];
 }
 
 function newCall() {
@@ -126,7 +142,7 @@ function unassessed() {
 
 function busyWith(state) {
   busy = state;
-  for (const id of ["assess", "accept", "override"]) $(id).setAttribute("aria-disabled", String(state));
+  for (const id of ["assess", "accept", "override", "commit"]) $(id).setAttribute("aria-disabled", String(state));
 }
 
 async function assess(event) {
@@ -142,7 +158,8 @@ async function assess(event) {
     const assessment = await request("POST", "/v1/assessments", { ...body, revision });
     if (body.call_id !== call.call_id) return;
     alarm("");
-    render({ ...assessment, text }, body.narrative);
+    mode(assessment.mode);
+    render({ ...assessment, text, narrative: body.narrative });
   } catch (problem) {
     if (body.call_id === call.call_id) failed(problem);
   } finally {
@@ -160,7 +177,7 @@ function freshness() {
 const signed = (x) => (x <= -0.005 ? "−" : "+") + Math.abs(x).toFixed(2);
 const weight = (pair) => Math.max(Math.abs(pair.mental_health_crisis), Math.abs(pair.safety_risk));
 
-function render(assessment, narrative) {
+function render(assessment) {
   if (assessment.assessment_id !== shown?.assessment_id) {
     decided = null;
     $("decisions").replaceChildren();
@@ -168,9 +185,19 @@ function render(assessment, narrative) {
     closeOverride();
   }
   shown = assessment;
-  const { prediction, recommendation, explanation } = assessment;
+  const { withheld } = assessment;
   $("revision").textContent = assessment.revision;
-  $("response").textContent = recommendation.name;
+  $("response").textContent = withheld ? WITHHELD[withheld] : assessment.recommendation.name;
+  for (const id of ["advice", "answer-advice", "all-figures"]) $(id).hidden = Boolean(withheld);
+  $("commit-fields").hidden = !withheld;
+  if (withheld) choices($("send"), "send", assessment.plan.responses, null);
+  else advise(assessment);
+  $("record").textContent = `Record ${assessment.log.sequence} in the log, release ${assessment.model.release}.`;
+  $("result").hidden = false;
+  $("response").scrollIntoView({ block: "nearest" });
+}
+
+function advise({ prediction, recommendation, explanation, narrative }) {
   $("bands").replaceChildren(...Object.entries(prediction).map(([target, p]) => {
     const band = recommendation.bands?.[target];
     const words = element("dd", band ?? "no prediction");
@@ -186,9 +213,6 @@ function render(assessment, narrative) {
   mark($("evidence"), narrative, phrases(explanation));
   meanings(explanation?.concepts ?? []);
   figures(narrative, explanation);
-  $("record").textContent = `Record ${assessment.log.sequence} in the log, release ${assessment.model.release}.`;
-  $("result").hidden = false;
-  $("response").scrollIntoView({ block: "nearest" });
 }
 
 // The words of the narrative that weigh something, those of one meaning as one phrase: "wants to
@@ -284,13 +308,16 @@ async function decide(body) {
     alarm("");
     decided = decision;
     const team = names[decision.response] ?? decision.response;
-    const words = decision.action === "accept"
-      ? `accepted: ${team}`
-      : `overridden: ${team} (${decision.reason.replaceAll("_", " ")})`;
+    const words = {
+      accept: () => `accepted: ${team}`,
+      commit: () => `committed: ${team}`,
+      override: () => `overridden: ${team} (${decision.reason.replaceAll("_", " ")})`,
+    }[decision.action]();
     const time = new Date(decision.at).toLocaleTimeString();
     $("decisions").append(element("li", `${time} ${decision.actor} ${words}`));
     $("decision").elements.note.value = "";
     closeOverride();
+    if (shown.withheld === "held_back") await reveal(assessment_id);
   } catch (problem) {
     if (assessment_id === shown?.assessment_id) failed(problem);
   } finally {
@@ -298,7 +325,27 @@ async function decide(body) {
   }
 }
 
+// Whoever has committed is shown the advice, and may still take it.
+async function reveal(assessment_id) {
+  const { assessment } = await request("GET", `/v1/assessments/${assessment_id}`);
+  if (assessment_id !== shown?.assessment_id) return;
+  render({ ...assessment, text: shown.text, narrative: shown.narrative });
+}
+
+function commit() {
+  const { send } = $("decision").elements;
+  if (!send.value) {
+    alarm("Choose first what to send.");
+    $("send").querySelector("input").focus();
+    return;
+  }
+  if (decided?.response !== send.value) decide({ action: "commit", response: send.value });
+}
+
 function accept() {
+  if (!shown) return;
+  if (shown.withheld) return commit();
+
   // A second press says nothing new.
   if (decided?.action !== "accept") decide({ action: "accept" });
 }
@@ -313,20 +360,26 @@ function override(reason) {
   decide({ action: "override", response: instead.value, reason, note: note.value || null });
 }
 
-function openOverride() {
-  if (!shown) return;
-  if (!$("override-fields").hidden) return closeOverride();
-  const recommended = shown.recommendation.response;
-  const others = shown.plan.responses.filter((response) => response !== recommended);
-  const choices = others.map((response, index) => {
+// Offer responses of the plan, each by a letter.
+function choices(place, name, responses, checked) {
+  const offered = responses.map((response, index) => {
     const label = element("label", "", { class: "choice" });
-    const input = element("input", "", { type: "radio", name: "instead", value: response });
-    // The centre's own protocol is a safe thing to send by two keys; any team has to be chosen.
-    input.checked = response === PROTOCOL;
+    const input = element("input", "", { type: "radio", name, value: response });
+    input.checked = response === checked;
     label.append(input, element("kbd", LETTERS[index] ?? ""), names[response] ?? response);
     return label;
   });
-  $("instead").replaceChildren($("instead").querySelector("legend"), ...choices);
+  place.replaceChildren(place.querySelector("legend"), ...offered);
+}
+
+function openOverride() {
+  if (!shown) return;
+  if (shown.withheld) return $("send").querySelector("input").focus();
+  if (!$("override-fields").hidden) return closeOverride();
+  const recommended = shown.recommendation.response;
+  const others = shown.plan.responses.filter((response) => response !== recommended);
+  // The centre's own protocol is a safe thing to send by two keys; any team has to be chosen.
+  choices($("instead"), "instead", others, PROTOCOL);
   $("override-fields").hidden = false;
   $("override").setAttribute("aria-expanded", "true");
   const inputs = [...$("instead").querySelectorAll("input")];
@@ -376,6 +429,7 @@ $("call").addEventListener("input", freshness);
 $("new-call").addEventListener("click", askForNewCall);
 $("accept").addEventListener("click", accept);
 $("override").addEventListener("click", openOverride);
+$("commit").addEventListener("click", commit);
 $("override-reasons").addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button) override(button.value);
@@ -394,6 +448,7 @@ document.addEventListener("keydown", (event) => {
   if ($("desk").hidden || event.isComposing) return;
   const plain = !(event.ctrlKey || event.altKey || event.metaKey || event.shiftKey);
   const overriding = !$("override-fields").hidden;
+  const committing = !$("result").hidden && !$("commit-fields").hidden;
   const typing = event.target.matches("textarea, select, input:not([type=radio])");
   let action;
   if (event.ctrlKey && event.key === "Enter") action = assess;
@@ -402,8 +457,8 @@ document.addEventListener("keydown", (event) => {
   else if (plain && overriding && !typing && /^[0-9]$/.test(event.key)) {
     const button = $("override-reasons").querySelectorAll("button")[(Number(event.key) + 9) % 10];
     action = () => button && override(button.value);
-  } else if (plain && overriding && !typing && event.key.length === 1) {
-    const input = $("instead").querySelectorAll("input")[LETTERS.indexOf(event.key.toUpperCase())];
+  } else if (plain && (overriding || committing) && !typing && event.key.length === 1) {
+    const input = $(overriding ? "instead" : "send").querySelectorAll("input")[LETTERS.indexOf(event.key.toUpperCase())];
     if (input) action = () => { input.checked = true; input.focus(); };
   }
   if (!action) return;
