@@ -60,7 +60,7 @@ def write(metrics: dict[str, Any], calls: int, seed: int) -> None:
         "training.\n\n"
         f"{head_table(test)}\n\n{recommendation_tables(test['recommendation'])}\n\n"
         f"For comparison, {seen['calls']:,} calls of the same period whose scenario family was "
-        "learned from, with their label noise, which those above do not have.\n\n"
+        "learned from.\n\n"
         f"{head_table(seen)}\n\n"
         "What lowering the safety threshold costs, step by step, on families never seen:\n\n"
         f"{price_table(test['heads']['safety_risk']['price'])}\n",
