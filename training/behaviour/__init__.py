@@ -12,6 +12,6 @@ it; a case is mended only where it is wrong about the world.
 """
 
 from training.behaviour.cases import KINDS, Case, read_cases
-from training.behaviour.runner import GOALS, met, run
+from training.behaviour.runner import GOALS, missed, run
 
-__all__ = ["GOALS", "KINDS", "Case", "met", "read_cases", "run"]
+__all__ = ["GOALS", "KINDS", "Case", "missed", "read_cases", "run"]

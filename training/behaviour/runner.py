@@ -82,9 +82,9 @@ def run(
     }
 
 
-def met(report: dict[str, Any]) -> bool:
-    """Say whether every kind of a report reaches its goal."""
-    return all(kind["share"] >= kind["goal"] for kind in report["kinds"].values())
+def missed(report: dict[str, Any]) -> list[str]:
+    """Name the kinds of a report that fall short of their goals."""
+    return [name for name, kind in report["kinds"].items() if kind["share"] < kind["goal"]]
 
 
 def _kind(kind: Kind, outcomes: list[Outcome]) -> dict[str, Any]:

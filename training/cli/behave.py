@@ -33,7 +33,7 @@ def behave(out: Path | None, release: Path | None, home: Path) -> None:
     import json
 
     from data.files import write_whole
-    from training.behaviour import met, run
+    from training.behaviour import missed, run
 
     report = run(open_release(release, home), progress=progress)
     lines = [
@@ -52,8 +52,9 @@ def behave(out: Path | None, release: Path | None, home: Path) -> None:
     if out is not None:
         write_whole(out, json.dumps(report, indent=2, allow_nan=False) + "\n")
         click.echo(f"\nwritten to {out}")
-    if not met(report):
-        click.echo("the release keeps fewer cases than the goals ask for", err=True)
+    if short := missed(report):
+        kinds = ", ".join(kind.replace("_", "-") for kind in short)
+        click.echo(f"fewer cases are kept than the goal asks for: {kinds}", err=True)
         sys.exit(1)
 
 
