@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 from joblib import Parallel, delayed
 from pydantic import ValidationError
 
-from data.call import TARGETS, Call
+from data.call import TARGETS
 from data.errors import InputError
 from data.frame import with_dtypes
 from data.premise import Counts
-from data.sources.file import Chunk, Format, Rows, calls_of, file_format, read
+from data.sources.file import Chunk, Format, Rows, calls_of, file_format, read, refusal
 from model_service.model.assess import assess
 from model_service.model.release import Release, load_release
 from model_service.model.scorer import HistoryTable
@@ -189,16 +189,8 @@ def _score_chunk(
         try:
             call = validated()
         except ValidationError as error:
-            cause = error.errors(include_input=False, include_url=False)[0]
-            # A path may hold a key of the row's own making: only fields of a call are named.
-            field = str(cause["loc"][0]) if cause["loc"] else ""
-            refused.append(
-                {
-                    "row": number,
-                    "field": field if field in Call.model_fields else "",
-                    "reason": cause["type"],
-                }
-            )
+            field, reason = refusal(error)
+            refused.append({"row": number, "field": field, "reason": reason})
             continue
         assessment = assess(loaded, call, counts.get(number), explained=False)
         recommendation = assessment.recommendation

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from data.call import ANSWER_PREFIX, Call
 from data.errors import InputError
@@ -36,6 +37,16 @@ has), or as a typed frame (Parquet)."""
 
 Chunk = tuple[int, Rows]
 """The number of the first row, counted from 1, and the rows."""
+
+
+def refusal(error: ValidationError) -> tuple[str, str]:
+    """Say of a row that is no call which field is wrong, and how; nothing that it holds.
+
+    A path may hold a key of the row's own making: only fields of a call are named, else none.
+    """
+    cause = error.errors(include_input=False, include_url=False)[0]
+    field = str(cause["loc"][0]) if cause["loc"] else ""
+    return field if field in Call.model_fields else "", cause["type"]
 
 
 def calls_of(rows: Rows) -> Iterator[Callable[[], Call] | None]:

@@ -20,7 +20,7 @@ from data.call import TARGETS, Call
 from data.dataset import Dataset, file_digest
 from data.errors import InputError
 from data.frame import to_frame
-from data.sources.file import Columns, Rows, calls_of, read
+from data.sources.file import Columns, Rows, calls_of, read, refusal
 
 NO_TIME = datetime(2000, 1, 1, 12, tzinfo=UTC)
 """When calls of a file without `received_at` are taken to have come in: all at one moment, so that
@@ -112,14 +112,12 @@ def _split(rows: Rows, first: int, path: Path) -> Iterator[tuple[Call, dict[str,
         made = calls_of(records if texts else [orjson.dumps(r) for r in records])  # type: ignore[arg-type]
     for number, (validated, labelled) in enumerate(zip(made, values, strict=True), first):
         try:
-            call = validated() if validated is not None else None
+            assert validated is not None  # `_parsed` has refused it
+            call = validated()
         except ValidationError as error:
-            cause = error.errors(include_input=False, include_url=False)[0]
-            field = str(cause["loc"][0]) if cause["loc"] else ""
-            named = f", {field}" if field in Call.model_fields else ""
-            raise InputError(f"{path}, row {number}{named}: {cause['type']}") from None
-        if call is None:
-            raise InputError(f"{path}, row {number}: more or fewer cells than the header has")
+            field, reason = refusal(error)
+            named = f", {field}" if field else ""
+            raise InputError(f"{path}, row {number}{named}: {reason}") from None
         yield call, labelled
 
 

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import click
 
-from training.cli.options import home_option, open_release, release_option
+from training.cli.options import (
+    home_option,
+    in_period,
+    open_release,
+    period_options,
+    release_option,
+)
 from training.cli.progress import progress
-
-DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 @click.command(
@@ -30,8 +34,7 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
     default=None,
     help="Evaluate only the test part of this training configuration's split.",
 )
-@click.option("--since", type=DAY, default=None, help="First day (UTC) to evaluate.")
-@click.option("--until", type=DAY, default=None, help="Day (UTC) before which to stop.")
+@period_options
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -58,7 +61,6 @@ def evaluate(
     computed from all calls of the folder and the labels that were known by each call's time.
     """
     import json
-    from datetime import UTC
 
     from data.dataset import Dataset
     from data.errors import InputError
@@ -72,14 +74,9 @@ def evaluate(
 
     loaded = open_release(release, home)
     dataset = read_labelled(folder) if folder.is_file() else Dataset.read(folder)
-    received = dataset.calls["received_at"]
-    chosen = received.notna()
+    chosen = in_period(dataset.calls["received_at"], since, until)
     if config is not None:
         chosen &= split(dataset, load_config(config)) == "test"
-    if since is not None:
-        chosen &= received >= since.replace(tzinfo=UTC)
-    if until is not None:
-        chosen &= received < until.replace(tzinfo=UTC)
     if not chosen.any():
         raise InputError("no call lies in the period that was asked for")
     calls = with_history(dataset.calls, loaded.scorer.history, dataset.labels)

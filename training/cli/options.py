@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from model_service.model.release import Release, load_release
 from model_service.model.store import champion
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 HOME = "var"
+DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,6 +40,22 @@ def release_option(command: Callable[..., Any]) -> Callable[..., Any]:
         default=None,
         help="A release's folder; else the champion under --home.",
     )(command)
+
+
+def period_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--since` and `--until`: the days of the calls that are looked at."""
+    until = click.option("--until", type=DAY, help="Day (UTC) before which to stop.")
+    return click.option("--since", type=DAY, help="First day (UTC).")(until(command))
+
+
+def in_period(received_at: pd.Series, since: datetime | None, until: datetime | None) -> pd.Series:
+    """Mark the calls of a period, whose bounds are days in UTC and may be open."""
+    chosen = received_at.notna()
+    if since is not None:
+        chosen &= received_at >= since.replace(tzinfo=UTC)
+    if until is not None:
+        chosen &= received_at < until.replace(tzinfo=UTC)
+    return chosen
 
 
 def open_release(release: Path | None, home: Path) -> Release:

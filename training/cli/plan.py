@@ -8,10 +8,14 @@ from pathlib import Path
 
 import click
 
-from training.cli.options import home_option, open_release, release_option
+from training.cli.options import (
+    home_option,
+    in_period,
+    open_release,
+    period_options,
+    release_option,
+)
 from training.cli.progress import progress
-
-DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 @click.group(
@@ -100,8 +104,7 @@ def explain(call: str, plan: str | None, release: Path | None, home: Path) -> No
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--plan", default=None, help="Another plan than the release's own.")
 @click.option("--against", default=None, help="A second plan, to show the differences.")
-@click.option("--since", type=DAY, default=None, help="First day (UTC).")
-@click.option("--until", type=DAY, default=None, help="Day (UTC) before which to stop.")
+@period_options
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -126,8 +129,6 @@ def simulate(
     are the release's, whichever plan is applied; calls that it was trained on flatter it. Units are
     not asked for.
     """
-    from datetime import UTC
-
     from data.dataset import Dataset
     from data.errors import InputError
     from data.files import write_whole
@@ -141,12 +142,7 @@ def simulate(
     if against is not None:
         plans["against"] = load_plan(against)[0]
     dataset = Dataset.read(folder)
-    received = dataset.calls["received_at"]
-    chosen = received.notna()
-    if since is not None:
-        chosen &= received >= since.replace(tzinfo=UTC)
-    if until is not None:
-        chosen &= received < until.replace(tzinfo=UTC)
+    chosen = in_period(dataset.calls["received_at"], since, until)
     if not chosen.any():
         raise InputError("no call lies in the period that was asked for")
     calls = with_history(dataset.calls, loaded.scorer.history, dataset.labels)
