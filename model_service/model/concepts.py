@@ -88,12 +88,17 @@ class Concept(Phrased):
 
 
 class ConceptList(Part):
-    """The whole list, as `concepts.yaml` holds it."""
+    """The whole list, as `concepts.yaml` and `real_words.yaml` hold it.
+
+    `real_words` are words of the language that are no slip of a listed word; without any, a word
+    must be spelt as it is listed.
+    """
 
     version: int
     sets: dict[str, Phrases]
     scopes: Scopes
     concepts: dict[str, Concept]
+    real_words: Phrases = ()
 
     @field_validator("scopes")
     @classmethod
@@ -123,7 +128,9 @@ class ConceptMatcher(PhraseMatcher):
 
     def __init__(self, concepts: ConceptList) -> None:
         try:
-            super().__init__(concepts.concepts, concepts.sets, concepts.scopes)
+            super().__init__(
+                concepts.concepts, concepts.sets, concepts.scopes, concepts.real_words
+            )
         except PhraseError as error:
             raise ConceptError(f"concepts: {error}") from None
         self.columns = tuple((name, kind) for name in self.names for kind in _KIND_ORDER)
@@ -149,7 +156,8 @@ def parse_concepts(text: str) -> ConceptList:
 
 def concepts_text() -> str:
     """Read the list that the project ships, as text."""
-    return (resources.files("model_service.model") / "concepts.yaml").read_text(encoding="utf-8")
+    here = resources.files("model_service.model")
+    return "".join((here / f"{n}.yaml").read_text("utf-8") for n in ("concepts", "real_words"))
 
 
 @lru_cache(maxsize=4)

@@ -159,11 +159,14 @@ class PhraseMatcher:
     listed : mapping of str to Phrased
     sets : mapping of str to tuple of str
     scopes : Scopes
+    real_words : sequence of str
+        Words that are no slip of a listed one; see `model_service.model.spelling`.
 
     Attributes
     ----------
     names : tuple of str
         Of what is listed, in the order of the list.
+    automaton : Automaton
 
     Raises
     ------
@@ -172,7 +175,11 @@ class PhraseMatcher:
     """
 
     def __init__(
-        self, listed: Mapping[str, Phrased], sets: Mapping[str, Phrases], scopes: Scopes
+        self,
+        listed: Mapping[str, Phrased],
+        sets: Mapping[str, Phrases],
+        scopes: Scopes,
+        real_words: Sequence[str] = (),
     ) -> None:
         self.names = tuple(listed)
         self._scoped = [entry.scoped for entry in listed.values()]
@@ -183,8 +190,10 @@ class PhraseMatcher:
         lists += [entry.denials for entry in listed.values()]
         lists += [entry.exceptions for entry in listed.values()]
         lists += cues.values()
-        self._automaton = Automaton(
-            [[s for phrase in phrases for s in sequences(phrase, sets)] for phrases in lists], sets
+        self.automaton = Automaton(
+            [[s for phrase in phrases for s in sequences(phrase, sets)] for phrases in lists],
+            sets,
+            real_words,
         )
         self._scopes = scopes
 
@@ -207,7 +216,7 @@ class PhraseMatcher:
         raw: list[tuple[int, int, int]] = []
         exceptions: list[tuple[int, int, int]] = []
         cues: list[_Cue] = []
-        for group, first, last in self._automaton.find([_plain(token) for token in tokens]):
+        for group, first, last in self.automaton.find([_plain(token) for token in tokens]):
             if group >= 3 * n:
                 cues.append(_Cue(self._cues[group - 3 * n], first, last))
             elif group >= 2 * n:
@@ -221,7 +230,7 @@ class PhraseMatcher:
         raw = [hit for hit in raw if parts[0][hit[1]] == parts[0][hit[2] - 1]]
         if exceptions:
             raw = [hit for hit in raw if not _excepted(hit, exceptions)]
-        hits = _without_overlaps(raw)
+        hits = _undenied(_without_overlaps(raw), n)
         scene = _Scene(parts, hits, cues, self._scopes)
         found: list[ConceptHit] = []
         for group, first, last in hits:
@@ -373,6 +382,14 @@ def _without_overlaps(raw: Sequence[tuple[int, int, int]]) -> list[tuple[int, in
             ends[group] = len(hits)
             hits.append((group, first, last))
     return hits
+
+
+def _undenied(hits: Sequence[tuple[int, int, int]], names: int) -> list[tuple[int, int, int]]:
+    """Leave out what stands within a denial of the same name: "not violent" says no violence."""
+    denials = [(group - names, first, last) for group, first, last in hits if group >= names]
+    if not denials:
+        return list(hits)
+    return [hit for hit in hits if hit[0] >= names or not _excepted(hit, denials)]
 
 
 def _sentences(text: str, tokens: Sequence[Token]) -> tuple[list[int], list[int], dict[int, bool]]:

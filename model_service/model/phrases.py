@@ -21,6 +21,7 @@ from pydantic import Field
 
 from data.errors import InputError
 from data.text import tokenize
+from model_service.model.spelling import Spelling
 
 MAX_WORDS = 16
 """Words that one phrase may span."""
@@ -144,9 +145,22 @@ class Automaton:
     """All sequences at once: `find` yields (group, first, last) of every occurrence.
 
     Of two occurrences of a group that end at the same word, the longer one is given.
+
+    Parameters
+    ----------
+    groups : sequence of iterables of sequences
+    sets : mapping of str to words
+    real_words : iterable of str
+        Words of the language that are no slip of a listed one; without any, slips are not looked
+        for.
     """
 
-    def __init__(self, groups: Sequence[Iterable[tuple[str, ...]]], sets: Mapping[str, Phrases]):
+    def __init__(
+        self,
+        groups: Sequence[Iterable[tuple[str, ...]]],
+        sets: Mapping[str, Phrases],
+        real_words: Iterable[str] = (),
+    ) -> None:
         self._nodes = [_Node()]
         self._depths: list[int] = [0]
         for number, group in enumerate(groups):
@@ -162,11 +176,22 @@ class Automaton:
         self._members = {word: frozenset(labels) for word, labels in members.items()}
         self._stems = {stem: frozenset(labels) for stem, labels in stems.items()}
         self._stem_lengths = sorted({len(stem) for stem in stems})
+        real = frozenset(real_words)
+        self._spelling = Spelling(members, real) if real else None
         self._kinds: dict[frozenset[str], int] = {}
         self._kind_labels: list[frozenset[str]] = []
         self._word_kinds: dict[str, int] = {}
         self._growing = Lock()
         self._reset()
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Words of which some sequence is made; stems are not among them."""
+        return frozenset(self._members)
+
+    def knows(self, word: str) -> bool:
+        """Say whether a word is one of some sequence, or begins with a stem of one."""
+        return word in self._members or any(word[:n] in self._stems for n in self._stem_lengths)
 
     def _add(self, sequence: tuple[str, ...], group: int) -> None:
         place = 0
@@ -201,6 +226,8 @@ class Automaton:
             if length > len(word):
                 break
             labels |= self._stems.get(word[:length], frozenset())
+        if not labels and self._spelling is not None:
+            labels.update(*(self._members[meant] for meant in self._spelling.meant(word)))
         kind = self._kinds.setdefault(frozenset(labels), len(self._kinds))
         if kind == len(self._kind_labels):
             self._kind_labels.append(frozenset(labels))
