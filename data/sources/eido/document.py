@@ -70,6 +70,8 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 ROOT = (*PROLOGUE, "eidoVersion", "issuingElementIdentification", "agencyComponent")
 """What a document itself requires."""
 
+_DISPOSITION = f"{INCIDENT}.dispositionComponent"
+
 _LISTS = frozenset(
     [
         "notesReference",
@@ -218,10 +220,20 @@ class Document:
             self._components[name] = list(_components(content, name))
             for component in self._components[name]:
                 _require(component.content, component.path, (*PROLOGUE, *required))
+        for component in self.dispositions:
+            required = (*PROLOGUE, "dispositionCommonRegistryCode")
+            _require(component.content, component.path, required)
 
     def all(self, *names: str) -> list[Component]:
         """List the data components of these kinds, in the document's order."""
         return [component for name in names for component in self._components[name]]
+
+    @cached_property
+    def dispositions(self) -> list[Component]:
+        """List what is said of how the incident was closed."""
+        if self.incident is None or "dispositionComponent" not in self.incident.content:
+            return []
+        return list(_list(self.incident.content["dispositionComponent"], _DISPOSITION))
 
     @cached_property
     def incident(self) -> Component | None:
@@ -238,6 +250,10 @@ def _components(content: Json, name: str) -> Iterator[Component]:
             raise EidoError(name, "not an object")
         yield Component(f"{name}.", value)
         return
+    yield from _list(value, name)
+
+
+def _list(value: Any, name: str) -> Iterator[Component]:
     if not isinstance(value, list):
         raise EidoError(name, "not a list")
     for index, item in enumerate(value):

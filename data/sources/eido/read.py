@@ -116,6 +116,11 @@ def _number(identifier: str) -> str:
     return HASHED + hashlib.sha256(identifier.encode()).hexdigest()[:40]
 
 
+def late_call_type(document: Document) -> str | None:
+    """Give the incident's type where it was set, or may have been, after dispatch; else None."""
+    return _Reading(document).late_call_type()
+
+
 def is_ours(component: Component) -> bool:
     """Say whether this software wrote a component."""
     authors = (
@@ -204,17 +209,9 @@ class _Reading:
         return text
 
     def notes(self) -> list[Component]:
-        about = self.document.incident
         kept = set(_notes_of(self.document.all("incidentComponent", *_BEFORE)))
-        other = set(_notes_of(self.document.all(*_NOT_OF_THE_CALL)))
-        if about is not None:
-            dispositions = about.content.get("dispositionComponent")
-            for disposition in dispositions if isinstance(dispositions, list) else ():
-                if isinstance(disposition, dict):
-                    listed = disposition.get("notesReference")
-                    found = map(reference, listed if isinstance(listed, list) else ())
-                    other |= {one for one in found if one is not None}
-        left_out = other - kept
+        later = [*self.document.all(*_NOT_OF_THE_CALL), *self.document.dispositions]
+        left_out = set(_notes_of(later)) - kept
         notes = [
             note
             for note in self.document.all("notesComponent")
@@ -226,11 +223,11 @@ class _Reading:
 
     def call_type(self) -> str | None:
         incident = self.document.incident
-        if incident is None or not self.known(incident):
-            return None
-        code = incident.text("incidentTypeCommonRegistryText")
-        common = None if code is None else incident_types().read(code) or code
-        return _short(incident.text("incidentTypeInternalText"), 200) or _short(common, 200)
+        return None if incident is None or not self.known(incident) else _type_of(incident)
+
+    def late_call_type(self) -> str | None:
+        incident = self.document.incident
+        return None if incident is None or self.known(incident) else _type_of(incident)
 
     def priority(self) -> str | None:
         incident = self.document.incident
@@ -297,6 +294,12 @@ class _Reading:
             if names:
                 return names[0] if len(names) == 1 and _ID.fullmatch(names[0]) else None
         return None
+
+
+def _type_of(incident: Component) -> str | None:
+    code = incident.text("incidentTypeCommonRegistryText")
+    common = None if code is None else incident_types().read(code) or code
+    return _short(incident.text("incidentTypeInternalText"), 200) or _short(common, 200)
 
 
 def _short(text: str | None, most: int) -> str | None:
