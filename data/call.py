@@ -71,6 +71,9 @@ MAX_NARRATIVE = 20_000
 """Characters. A longer narrative is refused, not cut: a cut could lose the knife."""
 
 
+MAX_REVISION = 1_000_000
+
+
 class Known(StrEnum):
     """The time at which a field's value is known, in order."""
 
@@ -113,7 +116,7 @@ class Call(Record):
     revision: Annotated[
         int,
         Known.RECEIVED,
-        Field(ge=1, le=1_000_000, description="1, 2, … as the notes of the call grow."),
+        Field(ge=1, le=MAX_REVISION, description="1, 2, … as the notes of the call grow."),
     ] = 1
     narrative: Annotated[
         str,

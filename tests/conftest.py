@@ -12,6 +12,7 @@ from hypothesis import settings
 from data.dataset import Dataset
 from tests.browser.reason import NO_BROWSER
 from tests.builders import KEY
+from tests.eido_schema import NOT_VALIDATED
 from tests.invented import HISTORY_FEATURES, PLAN, invented_dataset, trained_on
 from training.config import load_config
 from training.pipeline import Trained, train
@@ -25,12 +26,14 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-    """Say it last and loudly when the pages were not tested in a browser."""
+    """Say it last and loudly when pages were not tested in a browser, or EIDOs not validated."""
     yield
     skipped = terminalreporter.stats.get("skipped", [])
-    untested = sum(NO_BROWSER in str(report.longrepr) for report in skipped)
-    if untested:
-        terminalreporter.write_line(f"{untested} tests skipped: {NO_BROWSER}", red=True, bold=True)
+    for reason in (NO_BROWSER, NOT_VALIDATED):
+        untested = sum(reason in str(report.longrepr) for report in skipped)
+        if untested:
+            line = f"{untested} tests skipped: {reason}"
+            terminalreporter.write_line(line, red=True, bold=True)
 
 
 @pytest.fixture(scope="session")

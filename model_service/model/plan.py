@@ -134,6 +134,23 @@ class Protocol(_Part):
     name: str = Field(min_length=1, max_length=200)
 
 
+class Eido(_Part):
+    """How recommendations go out to others as EIDOs."""
+
+    agency: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="The centre's identifier as an agency, such as psap.example.gov; none: that of "
+        "the agency which sent the document.",
+    )
+    caution: bool = Field(
+        False,
+        description="Whether a caution goes out with the note where someone may be at risk by "
+        "what was said or answered.",
+    )
+
+
 def _mode(value: Any) -> Any:
     return "off" if value is False else value  # YAML 1.1 takes the word for a truth value
 
@@ -176,6 +193,7 @@ class ResponsePlan(_Part):
         "or a response with police.",
     )
     protocol: Protocol
+    eido: Eido = Eido()
     language: Tag = Field("en", description="Of the texts that a recommendation carries.")
     texts: dict[Tag, dict[str, str]] = Field(
         default_factory=dict,

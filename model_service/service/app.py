@@ -31,13 +31,24 @@ from model_service.service.modes import Modes
 from model_service.service.premises import Premises
 from model_service.service.problems import handle
 from model_service.service.readiness import Readiness
-from model_service.service.routes import assessments, calls, health, log, mode, model, tokens, units
+from model_service.service.routes import (
+    assessments,
+    calls,
+    eido,
+    health,
+    log,
+    mode,
+    model,
+    tokens,
+    units,
+)
 from model_service.service.routes.pages import add_pages
 from model_service.service.settings import Settings
 from model_service.service.units import Units
 
 ROUTERS = (
     assessments.router,
+    eido.router,
     calls.router,
     log.router,
     model.router,

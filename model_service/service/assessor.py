@@ -10,12 +10,14 @@ from typing import Any
 
 import orjson
 
-from data.call import Call, Outcome
+from data.call import MAX_REVISION, Call, Outcome
+from data.sources.eido import Document, parse, serialise, to_eido
 from model_service.model.assess import assess
 from model_service.model.decision import Decision
 from model_service.model.plan import PROTOCOL, Mode, ResponsePlan
 from model_service.service import views
 from model_service.service.accounts import Identity
+from model_service.service.eido import advice_of, same
 from model_service.service.holdback import HoldBack
 from model_service.service.ids import is_id, new_id
 from model_service.service.loading import Releases
@@ -74,13 +76,17 @@ class Assessor:
         self._units = units
         self._hold_back = hold_back
 
-    async def assess(self, call: Call, who: Identity) -> tuple[Answer, bool]:
+    async def assess(
+        self, call: Call, who: Identity, *, eido: bytes | None = None
+    ) -> tuple[Answer, bool]:
         """Assess one revision of a call, once.
 
         Parameters
         ----------
         call : Call
         who : Identity
+        eido : bytes, optional
+            The document as which it came in, to be kept with it.
 
         Returns
         -------
@@ -109,6 +115,8 @@ class Assessor:
         mode = self._modes.now(plan)
         free = self._units.free(plan, at)
         private = {views.CALL: call.model_dump_json(exclude_none=True).encode()}
+        if eido is not None:
+            private[views.EIDO] = eido
         assessment = None
         if mode != "off":
             counts = self._premises.counts(history, call)
@@ -141,6 +149,79 @@ class Assessor:
         )
         self._premises.add_call(call)
         return views.assessment_view(entry, private, withheld), True
+
+    async def assess_eido(
+        self, call: Call, document: Document, body: bytes, who: Identity
+    ) -> tuple[Answer, bool]:
+        """Assess a call that came in as an EIDO, as the next revision of the incident.
+
+        Parameters
+        ----------
+        call : Call
+            As it was read from the document; its revision is not looked at.
+        document : Document
+        body : bytes
+            The document as it came.
+        who : Identity
+
+        Returns
+        -------
+        dict, bool
+            As with `assess`; a document that was assessed before is answered from the record.
+
+        Raises
+        ------
+        Problem
+            409 if a later update of the incident was assessed already, 503 as with `assess`.
+        """
+        while self._log.queued_revisions(call.call_id):
+            await self._log.settled()
+        names = {
+            "incident": document.root.id,
+            "calls": [one.id for one in document.all("callComponent")],
+        }
+        entries = self._log.read.assessments(call.call_id)
+        first = self._assessed(entries, document)
+        if first is not None:
+            answer = views.assessment_view(first, self._private(first), self._withheld(first, who))
+            return {**answer, "eido": names}, False
+        revision = 1 + max((entry.revision or 0 for entry in entries), default=0)
+        if revision > MAX_REVISION:
+            raise conflict("the call has the highest revision that there can be")
+        call = call.model_copy(update={"revision": revision})
+        answer, new = await self.assess(call, who, eido=body)
+        return {**answer, "eido": names}, new
+
+    def eido(self, assessment_id: str) -> bytes:
+        """Write an assessment's call as an EIDO, with the recommendation unless it is withheld.
+
+        Withheld is what is withheld at a desk, whoever asks: the document goes on to others.
+
+        Returns
+        -------
+        bytes
+            JSON. What came in as an EIDO is in it whole.
+
+        Raises
+        ------
+        Problem
+            404 if there is no such assessment, or what was said in the call was erased.
+        """
+        entry = self._find(assessment_id)
+        private = self._private(entry)
+        stored, body = private.get(views.CALL), private.get(views.EIDO)
+        if stored is None:
+            raise not_found("EIDO: what was said was erased")
+        advice = advice_of(entry) if self._withheld_now(entry) is None else None
+        if advice is None and body is not None:
+            return body
+        written = to_eido(
+            Call.model_validate_json(stored),
+            advice,
+            document=None if body is None else parse(body),
+            agency=entry.content().get("eido", {}).get("agency"),
+        )
+        return serialise(written)
 
     async def decide(self, assessment_id: str, decision: Decision, who: Identity) -> Answer:
         """Record a person's decision; no release need be in force.
@@ -266,9 +347,16 @@ class Assessor:
 
     def _withheld(self, entry: Entry, who: Identity) -> views.Withheld | None:
         """Say why the advice of a record is not shown to somebody now, if it is not."""
+        withheld = self._withheld_now(entry)
+        if who.role in REVIEWERS and entry.content().get("withheld") != "off":
+            return None
+        return withheld
+
+    def _withheld_now(self, entry: Entry) -> views.Withheld | None:
+        """Say why the advice of a record is not shown at a desk now, if it is not."""
         recorded: views.Withheld | None = entry.content().get("withheld")
-        if recorded == "off" or who.role in REVIEWERS:
-            return "off" if recorded == "off" else None
+        if recorded == "off":
+            return "off"
         release = self._releases.current
         mode = self._modes.now(None if release is None else release.plan)
         if mode != "advisory":
@@ -288,6 +376,21 @@ class Assessor:
         if stored is None or Call.model_validate_json(stored) != call:
             raise conflict("this revision was assessed with another content; send a higher one")
         return views.assessment_view(first, private, self._withheld(first, who))
+
+    def _assessed(self, entries: list[Entry], document: Document) -> Entry | None:
+        """Find the assessment of a document; refuse one that is older than the latest."""
+        latest: Document | None = None
+        for entry in entries:
+            body = self._private(entry).get(views.EIDO)
+            if body is None:
+                continue
+            there = Document(parse(body))
+            if same(there, document):
+                return entry
+            latest = latest or there
+        if latest is not None and document.root.updated_at < latest.root.updated_at:
+            raise conflict("a later update of the incident was assessed; send the latest")
+        return None
 
     def _private(self, entry: Entry) -> dict[str, bytes]:
         try:

@@ -29,6 +29,8 @@ def _roles(*names: Role) -> frozenset[Role]:
 
 ACCESS: dict[str, frozenset[Role] | None] = {
     "create_assessment": _roles("dispatcher", "supervisor", "cad"),
+    "create_eido_assessment": _roles("dispatcher", "supervisor", "cad"),
+    "read_eido": _roles("dispatcher", "supervisor", "cad", "auditor"),
     "read_assessment": _roles("dispatcher", "supervisor", "auditor"),
     "create_decision": _roles("dispatcher", "supervisor"),
     "create_outcome": _roles("dispatcher", "supervisor", "cad"),

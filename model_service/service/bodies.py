@@ -7,8 +7,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from data.call import Record
-from model_service.service.problems import invalid_record, unsupported
+from data.call import Call, Record
+from data.sources import eido
+from model_service.service.problems import FieldError, invalid, invalid_record, unsupported
 
 R = TypeVar("R", bound=Record)
 
@@ -46,10 +47,35 @@ async def read_record(request: Request, record: type[R]) -> R:
     Problem
         415 if the body is not JSON, 422 if it is not such a record.
     """
-    if not is_json(request.headers.get("content-type", "")):
-        raise unsupported("application/json")
-    body = await request.body()
+    body = await _json(request)
     try:
         return record.model_validate_json(body)
     except ValidationError as error:
         raise invalid_record(error, record, what=record.__name__.lower()) from None
+
+
+async def read_eido(request: Request) -> tuple[Call, eido.Document, bytes]:
+    """Read a request's body as an EIDO.
+
+    Returns
+    -------
+    Call, Document, bytes
+        The call that it tells of, as its first revision; the document; and the body as it came.
+
+    Raises
+    ------
+    Problem
+        415 if the body is not JSON, 422 if it is no EIDO, or no call can be read from it.
+    """
+    body = await _json(request)
+    try:
+        document = eido.Document(eido.parse(body))
+        return eido.to_call(document), document, body
+    except eido.EidoError as error:
+        raise invalid([FieldError(error.path, error.what)], what="EIDO") from None
+
+
+async def _json(request: Request) -> bytes:
+    if not is_json(request.headers.get("content-type", "")):
+        raise unsupported("application/json")
+    return await request.body()

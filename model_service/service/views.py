@@ -32,7 +32,7 @@ Withheld = Literal["off", "shadow", "held_back"]
 dispatcher decides first."""
 
 CALL, EXPLANATION, NOTE, OUTCOME = "call", "explanation", "note", "outcome"
-HISTORY = "history"
+HISTORY, EIDO = "history", "eido"
 """Names of what is kept apart from the chain."""
 
 
@@ -187,6 +187,19 @@ class AssessmentView(View):
     model: ModelName
     plan: PlanName
     log: Place
+
+
+class EidoNames(View):
+    """What the document calls the incident and its calls."""
+
+    incident: str
+    calls: list[str]
+
+
+class EidoAssessmentView(AssessmentView):
+    """The assessment of a call that came in as an EIDO."""
+
+    eido: EidoNames
 
 
 class Revision(View):
@@ -384,6 +397,7 @@ def assessment_body(
             "digest": release.plan_digest,
             "responses": [*(response.id for response in release.plan.responses), PROTOCOL],
         },
+        "eido": release.plan.eido.model_dump(),
     }
 
 

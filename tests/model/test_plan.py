@@ -267,3 +267,17 @@ def test_a_plan_that_is_written_out_and_read_again_is_the_plan() -> None:
     plan = ResponsePlan.model_validate(everything())
     written = yaml.safe_dump(plan.model_dump(mode="json", by_alias=True))
     assert parse_plan(written, name="a") == plan
+
+
+# EIDO
+
+
+def test_what_goes_out_with_an_eido_is_the_plans_to_say() -> None:
+    silent = ResponsePlan.model_validate(plan_document())
+    assert (silent.eido.agency, silent.eido.caution) == (None, False)
+    told = {**plan_document(), "eido": {"agency": "psap.example", "caution": True}}
+    plan = ResponsePlan.model_validate(told)
+    assert (plan.eido.agency, plan.eido.caution) == ("psap.example", True)
+    for wrong in ({"caution": "yes"}, {"agency": ""}, {"severity": "high"}, None):
+        with pytest.raises(ValueError, match="eido"):
+            ResponsePlan.model_validate({**plan_document(), "eido": wrong})

@@ -10,6 +10,8 @@ from tests.harness import Service, assert_problem
 
 PATHS: dict[str, tuple[str, str]] = {
     "create_assessment": ("POST", "/v1/assessments"),
+    "create_eido_assessment": ("POST", "/v1/eido"),
+    "read_eido": ("GET", "/v1/assessments/017aff46-9000-7000-8000-000000000000/eido"),
     "read_assessment": ("GET", "/v1/assessments/017aff46-9000-7000-8000-000000000000"),
     "create_decision": ("POST", "/v1/assessments/017aff46-9000-7000-8000-000000000000/decision"),
     "create_outcome": ("POST", "/v1/calls/C-9/outcome"),

@@ -101,7 +101,11 @@ def synthesize(
     "import",
     epilog="Example: crisiscall data import --source seattle --input calls_2015.csv.gz",
 )
-@click.option("--source", metavar="AGENCY", help="An agency whose mapping ships, such as seattle.")
+@click.option(
+    "--source",
+    metavar="AGENCY",
+    help="An agency whose mapping ships, such as seattle; or eido: JSON files of NENA's EIDO.",
+)
 @click.option("--mapping", type=FOLDER, help="Your own mapping; see data/mappings/example.yaml.")
 @click.option(
     "--input",
@@ -109,7 +113,8 @@ def synthesize(
     type=FOLDER,
     multiple=True,
     required=True,
-    help="CSV, CSV.gz or CSV.zst, or a folder of them; may be given several times.",
+    help="CSV, CSV.gz or CSV.zst (for eido: JSON), or a folder of them; may be given several "
+    "times.",
 )
 @click.option("--out", type=FOLDER, help="Folder to write.  [default: var/data/<source>]")
 @click.option(
@@ -124,14 +129,17 @@ def import_(
     out: Path | None,
     key_file: Path | None,
 ) -> None:
-    """Read an agency's CAD export.
+    """Read an agency's CAD export, or EIDO files.
 
-    Rows that can't be taken are kept in rejected.parquet with the reason.
+    Rows and files that can't be taken are kept in rejected.parquet with the reason.
     """
     from data.sources import cad
 
     if (source is None) == (mapping is None):
         raise InputError("give either --source AGENCY or --mapping FILE.yaml")
+    if source == "eido":
+        _import_documents(inputs, out)
+        return
     files = cad.find_inputs(list(inputs))
     if mapping is not None:
         chosen = cad.load(mapping)
@@ -146,6 +154,14 @@ def import_(
             err=True,
         )
     _write(cad.read_calls(files, chosen, key=key, progress=_progress("reading rows")), out)
+
+
+def _import_documents(inputs: tuple[Path, ...], out: Path | None) -> None:
+    from data.sources.eido.folder import find_documents, read_documents
+
+    files = find_documents(list(inputs))
+    out = _free(out or DEFAULT_OUT / "eido")
+    _write(read_documents(files, progress=_progress("reading documents")), out)
 
 
 @data.command(epilog="Example: crisiscall data check var/data/synthetic")

@@ -52,6 +52,14 @@ class Reader:
             revision,
         )
 
+    def assessments(self, call_id: str) -> list[Entry]:
+        """List the assessments of a call, that of the latest revision first."""
+        return self._all(
+            "SELECT * FROM entries"
+            " WHERE call_id = ? AND kind = 'assessment' ORDER BY revision DESC",
+            call_id,
+        )
+
     def latest(self, call_id: str) -> Entry | None:
         """Find the assessment of a call's latest revision, the one that leads."""
         return self._one(

@@ -1,6 +1,7 @@
 """The HTTP contract.
 
     assessments.py   a call in, a recommendation and its record out; decisions
+    eido.py          a call in and its recommendation out, as NENA's EIDO
     calls.py         a call's latest assessment; its outcome
     log.py           pages of the decision log
     model.py         the release in force

@@ -54,3 +54,56 @@ OUTCOMES: dict[str, Any] = {
         "force_used": False,
     }
 }
+
+_AGENCY = {"$ref": "psap.example"}
+
+
+def _of_example(name: str, at: str, **more: Any) -> dict[str, Any]:
+    return {
+        "$id": name,
+        "lastUpdateTimeStamp": f"2021-10-05T21:{at}-04:00",
+        "updatedByAgencyReference": _AGENCY,
+        **more,
+    }
+
+
+EIDOS: dict[str, Any] = {
+    "notes so far": _of_example(
+        "urn:emergency:uid:incidentid:example0003:psap.example",
+        "16:00",
+        eidoVersion="1.0",
+        issuingElementIdentification="cad.psap.example",
+        incidentComponent=_of_example(
+            "incident-3",
+            "16:00",
+            incidentTypeCommonRegistryText="EDP",
+            notesReference=[{"$ref": "note-3"}],
+        ),
+        callComponent=[
+            _of_example(
+                "urn:emergency:uid:callid:example0003:psap.example",
+                "14:00",
+                callStateRegistryText="callAnswered",
+                standardPrimaryCallType="emergency",
+                direction="incoming",
+                callStartTimestamp="2021-10-05T21:14:00-04:00",
+            )
+        ],
+        notesComponent=[
+            _of_example(
+                "note-3",
+                "15:30",
+                notesActionComments="<p>brother has not slept in days, talking to people who are "
+                "not there, no weapons seen, wants help</p>",
+            )
+        ],
+        agencyComponent=[
+            _of_example(
+                "psap.example",
+                "14:00",
+                agencyRoleDescriptionRegistryText=["CallReceiving"],
+                agencyType=["psap"],
+            )
+        ],
+    )
+}

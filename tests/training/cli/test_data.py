@@ -17,6 +17,7 @@ from data.call import Call
 from data.dataset import Dataset
 from data.frame import to_frame
 from data.sources import synthetic
+from model_service.service.routes.examples import EIDOS
 from training.cli import main
 
 EXAMPLE = str(mappings.FOLDER / "example.yaml")
@@ -72,6 +73,22 @@ def test_an_import_writes_a_folder_and_says_what_it_kept(run: Run) -> None:
     assert "remark" not in out + err
     assert "Elm" not in out + err
     assert len(Dataset.read(Path("calls")).calls) == 28
+
+
+def test_eido_files_are_imported_without_a_mapping(run: Run) -> None:
+    Path("in").mkdir()
+    document = json.dumps(EIDOS["notes so far"])
+    Path("in/a.json").write_text(document, encoding="utf-8")
+    Path("in/b.json").write_text('{"$id": "a secret"}', encoding="utf-8")
+    code, out, err = run("import", "--source", "eido", "--input", "in")
+    assert (code, err) == (0, "")
+    assert "eido: 1 calls, 2021-10-06 to 2021-10-06" in out
+    assert "rejected 1: lastUpdateTimeStamp: missing" in out
+    assert "slept" not in out
+    assert "secret" not in out
+    (kept,) = Dataset.read(Path("var/data/eido")).calls.to_dict("records")
+    assert kept["call_type"] == "EMOTIONALLY DISTURBED PERSON"
+    assert run("import", "--source", "eido", "--input", "gone")[0] == 2
 
 
 def test_several_inputs_and_the_default_folder(run: Run) -> None:
