@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from data.call import Call, Outcome
+from data.logged import Withheld
 from model_service.model.assess import assess
 from model_service.model.decision import Decision
 from model_service.model.plan import PROTOCOL, Mode, ResponsePlan
@@ -255,18 +256,16 @@ class Assessor:
             return None
         return {"share": plan.hold_back, "key": self._hold_back.key_name()}
 
-    def _withheld_from_desk(
-        self, plan: ResponsePlan, call: Call, mode: Mode
-    ) -> views.Withheld | None:
+    def _withheld_from_desk(self, plan: ResponsePlan, call: Call, mode: Mode) -> Withheld | None:
         """Say why the advice on a call that comes in now is not shown, if it is not."""
         if mode != "advisory":
             return mode
         drawn = self._hold_back.holds(call.call_id, plan.hold_back)
         return "held_back" if drawn and not self._log.read.decided(call.call_id) else None
 
-    def _withheld(self, entry: Entry, who: Identity) -> views.Withheld | None:
+    def _withheld(self, entry: Entry, who: Identity) -> Withheld | None:
         """Say why the advice of a record is not shown to somebody now, if it is not."""
-        recorded: views.Withheld | None = entry.content().get("withheld")
+        recorded: Withheld | None = entry.content().get("withheld")
         if recorded == "off" or who.role in REVIEWERS:
             return "off" if recorded == "off" else None
         release = self._releases.current
