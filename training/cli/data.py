@@ -101,9 +101,8 @@ def synthesize(
 @data.command(
     "import",
     epilog="""\b
-Examples:
-  crisiscall data import --source seattle --input calls_2015.csv.gz
-  crisiscall data import --source log --input export.jsonl --out var/data/log
+Example: crisiscall data import --source seattle --input calls_2015.csv.gz
+Example: crisiscall data import --source log --input export.jsonl --out var/data/log
 """,
 )
 @click.option(
