@@ -204,7 +204,7 @@ def same_words(text: str) -> str:
 
     Examples
     --------
-    >>> same_words("Noise, apt 12!") == same_words("NOISE apt 47")
+    >>> same_words("Noise, apt 31!") == same_words("NOISE apt 47")
     True
     """
     return " ".join(token.text for token in tokenize(text))

@@ -57,7 +57,7 @@ COPY_WITHIN = pd.Timedelta(days=1)
 Revision = Literal["decided", "first"]
 Decisions = Literal["none", "before_advice"]
 
-Step = tuple[int, LoggedAssessment]
+Line = tuple[int, LoggedAssessment]
 """The number of a line, and what it holds."""
 
 
@@ -189,7 +189,7 @@ def read_log(
 # --- lines ----------------------------------------------------------------------------------------
 
 
-def _rows(path: Path, progress: Callable[[Iterable[Any]], Iterable[Any]]) -> Iterator[Step]:
+def _rows(path: Path, progress: Callable[[Iterable[Any]], Iterable[Any]]) -> Iterator[Line]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if file_format(path) != "jsonl":

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
+from data.errors import InputError
 from model_service.model.decision import OVERRIDE_REASONS
 from model_service.service.cli import home_option
 from model_service.service.settings import load_settings
 
-DAY = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
 
 @click.group(
@@ -56,9 +57,7 @@ def verify(expect: str | None, home: Path | None) -> None:
 def _head(text: str) -> tuple[int, str]:
     sequence, _, digest = text.partition(":")
     if not sequence.isdecimal() or len(digest) != 64:
-        raise click.BadParameter(
-            "give SEQUENCE:DIGEST, the digest with 64 digits", param_hint="--expect"
-        )
+        raise InputError("--expect takes SEQUENCE:DIGEST, the digest with its 64 digits")
     return int(sequence), digest
 
 
@@ -76,8 +75,15 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write, .jsonl, .csv or .parquet; it must not be there yet.",
 )
-@click.option("--since", type=DAY, help="First day or moment (UTC) of assessment.")
-@click.option("--until", type=DAY, help="Day or moment (UTC) before which to stop.")
+@click.option(
+    "--since",
+    type=MOMENT,
+    metavar="DAY",
+    help="First day, or moment such as 2026-11-01T14:30 (UTC).",
+)
+@click.option(
+    "--until", type=MOMENT, metavar="DAY", help="Day or moment (UTC) before which to stop."
+)
 @click.option("--neighborhood", multiple=True, help="Only calls from here.")
 @click.option("--recommendation", multiple=True, help="Only where this response was recommended.")
 @click.option(
@@ -120,7 +126,6 @@ def export(
     With its call, prediction, recommendation, decisions and outcome. Filters that are given several
     times let any of theirs through. JSONL with narratives is what `crisiscall data import` reads.
     """
-    from data.errors import InputError
     from model_service.service.accounts import check_name
     from model_service.service.database import check_sqlite
     from model_service.service.log import export as exporting
@@ -153,6 +158,7 @@ def export(
         rows = exporting.export_rows(
             Reader(Snapshot(connection)), filters, narratives=with_narratives
         )
-        with click.progressbar(rows, label="exporting", file=sys.stderr) as shown:
+        quiet = not sys.stderr.isatty()
+        with click.progressbar(rows, label="exporting", file=sys.stderr, hidden=quiet) as shown:
             n = exporting.write_rows(out, iter(shown))
     click.echo(f"{out}: {n:,} assessments")

@@ -221,7 +221,9 @@ def test_it_is_written_and_read_like_any_folder(tmp_path: Path) -> None:
 # --- planted leaks --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["disposition", "clinician_finding", "safety_risk", "outcome"])
+@pytest.mark.parametrize(
+    "name", ["disposition", "clinician_finding", "safety_risk", "outcome", "response", "advised"]
+)
 def test_an_outcome_within_the_call_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(LeakError, match=f"line 2: {name} within the call") as caught:
         read(tmp_path, row("a", 1), row("b", 2, call={name: SECRET}))

@@ -27,10 +27,10 @@ from model_service.service.log.export import Filters, cells, export_rows
 from model_service.service.log.reading import Reader, Snapshot
 from model_service.service.log.snapshot import snapshot
 from model_service.service.log.store import Store, prepare
-from model_service.service.log_cli import log as cli
 from tests import strategies
 from tests.builders import a_call, make_champion, release_files
 from tests.harness import Service, running
+from training.cli import cli
 
 SHARE = 0.5
 NOTE = "the heron waits by the weir"
@@ -83,7 +83,9 @@ def decide(
 
 def export(service: Service, out: Path, *arguments: str) -> Result:
     home = service.settings.home
-    return CliRunner().invoke(cli, ["export", "--out", str(out), "--home", str(home), *arguments])
+    return CliRunner().invoke(
+        cli, ["log", "export", "--out", str(out), "--home", str(home), *arguments]
+    )
 
 
 def exported(service: Service, folder: Path, *arguments: str) -> list[dict[str, Any]]:
@@ -244,7 +246,7 @@ def test_another_ending_is_refused(service: Service, tmp_path: Path, name: str) 
 
 
 def test_without_a_log_none_is_made(tmp_path: Path) -> None:
-    arguments = ["export", "--out", str(tmp_path / "x.jsonl"), "--home", str(tmp_path)]
+    arguments = ["log", "export", "--out", str(tmp_path / "x.jsonl"), "--home", str(tmp_path)]
     for more in ([], ["--with-narratives", "--by", "desk"]):
         result = CliRunner().invoke(cli, [*arguments, *more])
         assert "can't be read" in str(result.exception)
@@ -328,3 +330,18 @@ def test_no_cell_of_a_csv_is_a_formula(call: Call, words: str, start: str) -> No
             float(cell)  # a number and nothing else
     assert written["decision_note"] == inert(words)
     assert inert(words).removeprefix("'") == words or words.startswith("'")
+
+
+def test_a_log_is_verified_from_the_command_line(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        answer = service.assess(a_call()).json()["log"]
+    arguments = ["log", "verify", "--home", str(tmp_path)]
+    expect = f"{answer['sequence']}:{answer['digest']}"
+    whole = CliRunner().invoke(cli, [*arguments, "--expect", expect])
+    assert whole.exit_code == 0 and "whole" in whole.output
+    other = CliRunner().invoke(cli, [*arguments, "--expect", expect[:-64] + "0" * 64])
+    assert other.exit_code == 1
+    assert f"entry {answer['sequence']}: not the entry that was expected" in other.output
+    assert "SEQUENCE:DIGEST" in str(
+        CliRunner().invoke(cli, [*arguments, "--expect", "12"]).exception
+    )
