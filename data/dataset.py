@@ -6,6 +6,8 @@ labels.parquet     one row per label, as `data.labels` declares it
 groups.parquet     what belongs together and must not be split: incident, scenario family.
                    Nothing of it is ever a feature
 reviews.parquet    what experts answered in a review of labels (`data.review`), row by row
+assessed.parquet   for calls of a decision log: how each was assessed, drawn and decided.
+                   Nothing of it is ever a feature
 rejected.parquet   rows that could not be taken, as they came, each with the reason
 manifest.json      source, counts, reasons, digests
 """
@@ -31,8 +33,8 @@ from data.errors import InputError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-TABLES = ("calls", "outcomes", "labels", "groups", "reviews", "rejected")
-YOUNGER = ("reviews",)
+TABLES = ("calls", "outcomes", "labels", "groups", "reviews", "assessed", "rejected")
+YOUNGER = ("reviews", "assessed")
 """Tables that folders of an earlier version don't have; they are empty there."""
 
 OUTCOME_DTYPES: dict[str, str] = {
@@ -64,6 +66,29 @@ REVIEW_DTYPES: dict[str, str] = {
 }
 """`verdict` is yes, no or unsure."""
 
+ASSESSED_DTYPES: dict[str, str] = {
+    "call_id": "str",
+    "revision": "int64",
+    "at": "datetime64[us, UTC]",
+    "release": "str",
+    "mode": "str",
+    "withheld": "str",
+    "hold_back": "float64",
+    "drawn": "boolean",
+    "chance_unadvised": "float64",
+    "recommendation": "str",
+    "abstained": "boolean",
+    **{f"probability_{target}": "float64" for target in TARGETS},
+    "decided_at": "datetime64[us, UTC]",
+    "action": "str",
+    "response": "str",
+    "reason": "str",
+    "advised": "boolean",
+}
+"""One row per call: the assessment whose revision stands in `calls`, and the first decision on the
+call. `chance_unadvised` is the probability with which that decision was to be made without advice,
+0 to 1, missing where the log can't tell; `advised` says what came of it."""
+
 REJECTED_DTYPES: dict[str, str] = {"row": "int64", "field": "str", "reason": "str", "record": "str"}
 """`row` counts the data rows of the input from 1; `record` is the row as JSON, as it came."""
 
@@ -85,7 +110,7 @@ class Dataset:
     ----------
     calls : pandas.DataFrame
         As `data.frame.DTYPES` declares.
-    outcomes, labels, groups, reviews, rejected : pandas.DataFrame, optional
+    outcomes, labels, groups, reviews, assessed, rejected : pandas.DataFrame, optional
         As declared by the dtypes of this module and of `data.labels`; empty if not given.
     manifest : dict
         What the source says of itself; counts and digests are added by `write`.
@@ -96,6 +121,7 @@ class Dataset:
     labels: pd.DataFrame | None = None
     groups: pd.DataFrame | None = None
     reviews: pd.DataFrame | None = None
+    assessed: pd.DataFrame | None = None
     rejected: pd.DataFrame | None = None
     manifest: dict[str, Any] = field(default_factory=dict)
 
@@ -105,6 +131,7 @@ class Dataset:
         self.labels = labels.check_labels(_table(labels.DTYPES, self.labels))
         self.groups = _table(GROUP_DTYPES, self.groups)
         self.reviews = _table(REVIEW_DTYPES, self.reviews)
+        self.assessed = _table(ASSESSED_DTYPES, self.assessed)
         self.rejected = _table(REJECTED_DTYPES, self.rejected)
 
     def targets(self) -> pd.DataFrame:

@@ -1,9 +1,40 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and cells that no spreadsheet takes for a formula."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet computes (OWASP, "CSV Injection")."""
+
+
+@contextlib.contextmanager
+def drafted(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
+    """Give an empty file to write, which takes the place of `path` at the end.
+
+    A reader finds the old file or the new one, never a part; after an error, the old one.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+    mode : int
+        Permissions of the new file, less the process's mask.
+
+    Yields
+    ------
+    Path
+    """
+    draft = path.with_name(f".{path.name}-{os.getpid()}")
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode))
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -15,9 +46,16 @@ def write_whole(path: Path, text: str) -> None:
         In a folder that exists.
     text : str
     """
-    draft = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
+    with drafted(path) as draft:
         draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+
+
+def inert(text: str) -> str:
+    """Keep a spreadsheet from taking a cell for a formula.
+
+    Examples
+    --------
+    >>> inert("=1+1"), inert("1+1")
+    ("'=1+1", '1+1')
+    """
+    return "'" + text if text.startswith(FORMULA) else text

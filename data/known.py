@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 
 from data.call import ANSWER_PREFIX, KNOWN_AT, QUESTIONS, Known
+from data.dataset import ASSESSED_DTYPES
 from data.errors import InputError
 from data.labels import DTYPES as LABEL_DTYPES
 from data.labels import SOURCES
@@ -22,7 +23,7 @@ DERIVED: dict[str, Known] = {"hour": Known.RECEIVED, "weekday": Known.RECEIVED}
 
 _LATER = frozenset(
     ["recorded_at", "outcome", "decision", "mental_health_crisis", "safety_risk", *SOURCES]
-) | (frozenset(LABEL_DTYPES) - {"call_id"})
+) | (frozenset([*LABEL_DTYPES, *ASSESSED_DTYPES]) - {"call_id", "revision"})
 
 _SOUNDS_LATER = re.compile(
     r"\b(?:final|clear(?:ed|ance|ing)?|clos(?:ed|e|ing)|dispo(?:s|sition|sal)?|outcome|result"

@@ -300,7 +300,7 @@ def from_outcomes(
 
 def from_decisions(
     decisions: pd.DataFrame,
-    meanings: Mapping[str, Mapping[str, bool]],
+    meanings: Mapping[str, Mapping[Target, bool]],
     *,
     confidence: float = DECISION_CONFIDENCE,
 ) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from data.call import TARGETS
 from data.cut import cut, standard_rules
 from data.dataset import Dataset
 from data.frame import ANSWER_COLUMNS
-from data.text import tokenize
+from data.text import same_words
 
 LATER_PART = 0.2
 """The share of calls, last in time, that stands for a test set here."""
@@ -142,16 +142,14 @@ def check(
         return report
     later = pd.Series(times > times.quantile(1 - LATER_PART), index=calls.index)
     narratives = calls["narrative"]
-    texts = [
-        " ".join(token.text for token in tokenize(text))
-        for text in (progress(narratives) if progress else narratives)
-    ]
+    texts = [same_words(text) for text in (progress(narratives) if progress else narratives)]
     normal = pd.Series(texts, index=calls.index, dtype="str")
 
     _check_rejected(dataset, report)
     _check_copies(calls, report)
     _check_sides(dataset, normal, later, report)
     _check_labels(dataset, targets, report)
+    _check_log(dataset, report)
     _check_shift(targets, later, report)
     _check_times(dataset, report)
     _check_told(narratives, report)
@@ -286,6 +284,32 @@ def _check_labels(dataset: Dataset, targets: pd.DataFrame, report: Report) -> No
             "note",
             "labels_disagree",
             f"{conflicts:,} calls have labels that disagree; the most trusted source is used",
+        )
+
+
+def _check_log(dataset: Dataset, report: Report) -> None:
+    """Look for what the calls of a decision log could not have known, or must not teach."""
+    assert dataset.labels is not None and dataset.assessed is not None
+    assessed = dataset.assessed.set_index("call_id")
+    decided = assessed[assessed["decided_at"].notna()]
+    last = dataset.calls["call_id"].map(decided["revision"])
+    later = int((dataset.calls["revision"] > last).sum())
+    if later:
+        report.add(
+            "error",
+            "revision_after_decision",
+            f"{later:,} revisions were written after the call was decided: they may tell what was "
+            "found on scene",
+        )
+    swayed = set(assessed.index[assessed["advised"].fillna(False)])
+    taught = dataset.labels[dataset.labels["source"] == "decision_unadvised"]
+    leaks = int(taught["call_id"].isin(swayed).sum())
+    if leaks:
+        report.add(
+            "error",
+            "label_after_advice",
+            f"{leaks:,} labels are decisions that were made after advice was seen, though they say "
+            "that it was not",
         )
 
 

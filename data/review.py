@@ -458,11 +458,7 @@ def estimate(dataset: Dataset, of: Round, target: str, *, level: float = LEVEL) 
     Missed
         Of the calls that have a narrative and had not been reviewed before the round.
     """
-    assert dataset.reviews is not None
-    mine = dataset.reviews[
-        (dataset.reviews["round"] == of.number) & (dataset.reviews["target"] == target)
-    ].drop_duplicates("call_id", keep="last")
-    verdicts = mine.set_index("call_id")["verdict"]
+    verdicts = _verdicts_of(dataset, of, target)
     rows: list[dict[str, int]] = []
     for name in STRATA:
         told = verdicts.reindex(of.drawn[target][name]).dropna()
@@ -520,6 +516,54 @@ def estimate(dataset: Dataset, of: Round, target: str, *, level: float = LEVEL) 
             1 - t_low / labelled if labelled else 0,
         ),
     )
+
+
+def chances(dataset: Dataset, of: Round, target: str) -> pd.DataFrame:
+    """Tell of each call that got a yes or no in a round how likely it was to get one.
+
+    Within a stratum calls were drawn and answered in random order, so that each of its `N` calls
+    had the same chance to be one of the `n` that got a yes or no. With the weights `N / n` the
+    Horvitz-Thompson estimate is that of `estimate`.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    of : Round
+    target : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        By `call_id`: `truth` (bool) and `chance`, above 0 and up to 1.
+
+    Raises
+    ------
+    InputError
+        If none of a stratum got one: then nothing stands for its calls.
+    """
+    verdicts = _verdicts_of(dataset, of, target)
+    parts = [pd.DataFrame({"truth": pd.Series(dtype=bool), "chance": pd.Series(dtype=float)})]
+    for name in STRATA:
+        told = verdicts.reindex(of.drawn[target][name])
+        told = told[told.isin(["yes", "no"])]
+        size = of.sizes[target][name]
+        if size and told.empty:
+            raise InputError(
+                f"round {of.number} has no yes or no yet among the {size:,} calls that are "
+                f"{name.replace('_', ' ')} for {target}: nothing stands for them; answer more calls"
+            )
+        if size:
+            parts.append(pd.DataFrame({"truth": told == "yes", "chance": len(told) / size}))
+    return pd.concat(parts[1:] or parts).rename_axis("call_id")
+
+
+def _verdicts_of(dataset: Dataset, of: Round, target: str) -> pd.Series:
+    """Give the last answer on each call of a round, by call."""
+    assert dataset.reviews is not None
+    mine = dataset.reviews[
+        (dataset.reviews["round"] == of.number) & (dataset.reviews["target"] == target)
+    ].drop_duplicates("call_id", keep="last")
+    return mine.set_index("call_id")["verdict"]
 
 
 def exact_bounds(

@@ -199,6 +199,17 @@ def tokenize(text: str) -> list[Token]:
     ]
 
 
+def same_words(text: str) -> str:
+    """Write a text so that it equals every other that differs but in digits, case and signs.
+
+    Examples
+    --------
+    >>> same_words("Noise, apt 31!") == same_words("NOISE apt 47")
+    True
+    """
+    return " ".join(token.text for token in tokenize(text))
+
+
 def _after_marks(text: str, end: int) -> int:
     """Move an end behind the combining marks that belong to the last letter."""
     while end < len(text) and unicodedata.category(text[end]) == "Mn":

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from data.call import TARGETS
 from data.errors import InputError
+from data.files import inert
 from data.frame import with_dtypes
 from data.premise import Counts
 from data.sources.file import Chunk, Format, Rows, calls_of, file_format, read, refusal
@@ -32,8 +33,6 @@ from model_service.model.scorer import HistoryTable
 from training.history import counts_of, with_history
 
 COLUMNS = ("call_id", "revision", *TARGETS, "recommendation", "abstained", "reasons")
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -237,7 +236,7 @@ class _Writer:
                 writer.writerow(
                     {
                         **line,
-                        "call_id": _inert(line["call_id"]),
+                        "call_id": inert(line["call_id"]),
                         "reasons": json.dumps(line["reasons"]),
                     }
                 )
@@ -259,8 +258,3 @@ _SCHEMA = pa.schema(
         ("reasons", pa.list_(pa.string())),
     ]
 )
-
-
-def _inert(text: str) -> str:
-    """Keep a spreadsheet from taking a cell for a formula."""
-    return "'" + text if text.startswith(_FORMULA) else text

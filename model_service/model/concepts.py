@@ -128,9 +128,7 @@ class ConceptMatcher(PhraseMatcher):
 
     def __init__(self, concepts: ConceptList) -> None:
         try:
-            super().__init__(
-                concepts.concepts, concepts.sets, concepts.scopes, concepts.real_words
-            )
+            super().__init__(concepts.concepts, concepts.sets, concepts.scopes, concepts.real_words)
         except PhraseError as error:
             raise ConceptError(f"concepts: {error}") from None
         self.columns = tuple((name, kind) for name in self.names for kind in _KIND_ORDER)

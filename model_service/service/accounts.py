@@ -98,6 +98,19 @@ class User:
     locked: bool
 
 
+def check_name(name: str) -> None:
+    """Refuse what can be no user's name.
+
+    Raises
+    ------
+    AccountError
+    """
+    if not _NAME.fullmatch(name):
+        raise AccountError(
+            "a user's name is 1 to 64 lower-case letters, digits, dots, dashes or underscores"
+        )
+
+
 def token_digest(token: str) -> str:
     """Digest a token: what is stored of it."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
@@ -166,10 +179,7 @@ class Accounts:
         AccountError
             If the name or the role can't be used, or the name is taken.
         """
-        if not _NAME.fullmatch(name):
-            raise AccountError(
-                "a user's name is 1 to 64 lower-case letters, digits, dots, dashes or underscores"
-            )
+        check_name(name)
         if role not in ROLES:
             raise AccountError(f"no such role; the roles are {', '.join(ROLES)}")
         password = secrets.token_urlsafe(_PASSWORD_BYTES)

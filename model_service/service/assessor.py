@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from data.call import MAX_REVISION, Call, Outcome
+from data.logged import Withheld
 from data.sources.eido import Document, parse, serialise, to_eido
 from model_service.model.assess import assess
 from model_service.model.decision import Decision
@@ -336,25 +337,23 @@ class Assessor:
             return None
         return {"share": plan.hold_back, "key": self._hold_back.key_name()}
 
-    def _withheld_from_desk(
-        self, plan: ResponsePlan, call: Call, mode: Mode
-    ) -> views.Withheld | None:
+    def _withheld_from_desk(self, plan: ResponsePlan, call: Call, mode: Mode) -> Withheld | None:
         """Say why the advice on a call that comes in now is not shown, if it is not."""
         if mode != "advisory":
             return mode
         drawn = self._hold_back.holds(call.call_id, plan.hold_back)
         return "held_back" if drawn and not self._log.read.decided(call.call_id) else None
 
-    def _withheld(self, entry: Entry, who: Identity) -> views.Withheld | None:
+    def _withheld(self, entry: Entry, who: Identity) -> Withheld | None:
         """Say why the advice of a record is not shown to somebody now, if it is not."""
         withheld = self._withheld_now(entry)
         if who.role in REVIEWERS and entry.content().get("withheld") != "off":
             return None
         return withheld
 
-    def _withheld_now(self, entry: Entry) -> views.Withheld | None:
+    def _withheld_now(self, entry: Entry) -> Withheld | None:
         """Say why the advice of a record is not shown at a desk now, if it is not."""
-        recorded: views.Withheld | None = entry.content().get("withheld")
+        recorded: Withheld | None = entry.content().get("withheld")
         if recorded == "off":
             return "off"
         release = self._releases.current

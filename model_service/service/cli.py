@@ -24,7 +24,8 @@ GRACE_SECONDS = 5
 """Requests that are under way get this long when the service is stopped."""
 
 
-def _home(command: F) -> F:
+def home_option(command: F) -> F:
+    """Add `--home`: the folder of everything that the service keeps."""
     return click.option(
         "--home",
         type=click.Path(path_type=Path, file_okay=False),
@@ -44,7 +45,7 @@ Every setting can also come from the environment: CRISISCALL_HOME, CRISISCALL_PO
 )
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="0: any free one.  [default: 8000]")
-@_home
+@home_option
 @click.option("--log-level", type=click.Choice(list(LEVELS)), help="[default: info]")
 def serve(host: str | None, port: int | None, home: Path | None, log_level: str | None) -> None:
     """Start the service: the API, and its documentation under /docs.
@@ -148,7 +149,7 @@ def _open(home: Path | None) -> Accounts:
 @users.command("add", epilog="\b\nExample:\n  crisiscall users add night.desk --role dispatcher\n")
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What the user may do.")
-@_home
+@home_option
 def add(name: str, role: str, home: Path | None) -> None:
     """Add a user; prints a password, once, on standard output."""
     with contextlib.closing(_open(home)) as accounts:
@@ -158,7 +159,7 @@ def add(name: str, role: str, home: Path | None) -> None:
 
 
 @users.command("list", epilog="\b\nExample:\n  crisiscall users list --home /srv/crisiscall\n")
-@_home
+@home_option
 def list_users(home: Path | None) -> None:
     """List the users: name, role, and whether they can sign in."""
     with contextlib.closing(_open(home)) as accounts:
@@ -169,7 +170,7 @@ def list_users(home: Path | None) -> None:
 
 @users.command("disable", epilog="\b\nExample:\n  crisiscall users disable night.desk\n")
 @click.argument("name")
-@_home
+@home_option
 def disable(name: str, home: Path | None) -> None:
     """Shut a user out and end all their sessions."""
     with contextlib.closing(_open(home)) as accounts:
@@ -179,7 +180,7 @@ def disable(name: str, home: Path | None) -> None:
 
 @users.command("reset", epilog="\b\nExample:\n  crisiscall users reset night.desk\n")
 @click.argument("name")
-@_home
+@home_option
 def reset(name: str, home: Path | None) -> None:
     """Give a user a new password, and lift a lock or a disabling; prints it, once."""
     with contextlib.closing(_open(home)) as accounts:

@@ -14,6 +14,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from data.call import Call, Outcome
+from data.logged import Withheld
 from data.premise import Counts
 from model_service.model.assess import Assessment
 from model_service.model.concepts import Polarity
@@ -26,10 +27,6 @@ from model_service.model.safeguards import Effect
 from model_service.model.scorer import HistoryTable
 from model_service.service.accounts import Role
 from model_service.service.log import Entry, Kind
-
-Withheld = Literal["off", "shadow", "held_back"]
-"""Why advice is not shown: the model was not asked, it is asked for the record alone, or the
-dispatcher decides first."""
 
 CALL, EXPLANATION, NOTE, OUTCOME = "call", "explanation", "note", "outcome"
 HISTORY, EIDO = "history", "eido"

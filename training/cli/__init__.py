@@ -27,6 +27,7 @@ VERBS: dict[str, str] = {
     "plan": "training.cli.plan:plan",
     "serve": "model_service.service.cli:serve",
     "users": "model_service.service.cli:users",
+    "log": "model_service.service.log_cli:log",
     "demo": "training.cli.demo:demo",
 }
 """Verb → the module and the command in it, in the order of `--help`."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 KEY_VARIABLE = "CRISISCALL_PSEUDONYM_KEY"
 DEFAULT_OUT = Path("var/data")
+LOG = "log"
 FOLDER = click.Path(path_type=Path)
 
 
@@ -99,14 +100,22 @@ def synthesize(
 
 @data.command(
     "import",
-    epilog="Example: crisiscall data import --source seattle --input calls_2015.csv.gz",
+    epilog="""\b
+Example: crisiscall data import --source seattle --input calls_2015.csv.gz
+Example: crisiscall data import --source log --input export.jsonl --out var/data/log
+""",
 )
 @click.option(
     "--source",
     metavar="AGENCY",
-    help="An agency whose mapping ships, such as seattle; or eido: JSON files of NENA's EIDO.",
+    help="An agency whose mapping ships, such as seattle; eido, for JSON files of NENA's EIDO; or "
+    "log, for an export of the decision log (`crisiscall log export`).",
 )
-@click.option("--mapping", type=FOLDER, help="Your own mapping; see data/mappings/example.yaml.")
+@click.option(
+    "--mapping",
+    type=FOLDER,
+    help="Your own mapping; see data/mappings/example.yaml, and data/sources/log.yaml for the log.",
+)
 @click.option(
     "--input",
     "inputs",
@@ -114,7 +123,7 @@ def synthesize(
     multiple=True,
     required=True,
     help="CSV, CSV.gz or CSV.zst (for eido: JSON), or a folder of them; may be given several "
-    "times.",
+    "times. Of the log, one JSONL with narratives.",
 )
 @click.option("--out", type=FOLDER, help="Folder to write.  [default: var/data/<source>]")
 @click.option(
@@ -122,17 +131,39 @@ def synthesize(
     type=FOLDER,
     help=f"File with the secret for pseudonyms of addresses; or set {KEY_VARIABLE}.",
 )
+@click.option(
+    "--revision",
+    type=click.Choice(["decided", "first"]),
+    help="Of the log: the last revision from before the call was decided, or the first of all.  "
+    "[default: decided]",
+)
+@click.option(
+    "--decisions",
+    type=click.Choice(["none", "before_advice"]),
+    help="Of the log: which decisions are labels. Those made after advice never are.  "
+    "[default: none]",
+)
 def import_(
     source: str | None,
     mapping: Path | None,
     inputs: tuple[Path, ...],
     out: Path | None,
     key_file: Path | None,
+    revision: str | None,
+    decisions: str | None,
 ) -> None:
-    """Read an agency's CAD export, or EIDO files.
+    """Read an agency's CAD export, EIDO files, or an export of the decision log.
 
-    Rows and files that can't be taken are kept in rejected.parquet with the reason.
+    Rows and files that can't be taken are kept in rejected.parquet with the reason. Of the log,
+    each call is taken as it was assessed before it was decided, labelled by its outcome.
     """
+    if source == LOG:
+        of_log = {"revision": revision, "decisions": decisions, "mapping": mapping}
+        _import_log(inputs, out, {name: value for name, value in of_log.items() if value})
+        return
+    if revision or decisions:
+        raise InputError("--revision and --decisions go with --source log")
+
     from data.sources import cad
 
     if (source is None) == (mapping is None):
@@ -162,6 +193,15 @@ def _import_documents(inputs: tuple[Path, ...], out: Path | None) -> None:
     files = find_documents(list(inputs))
     out = _free(out or DEFAULT_OUT / "eido")
     _write(read_documents(files, progress=_progress("reading documents")), out)
+
+
+def _import_log(inputs: tuple[Path, ...], out: Path | None, chosen: dict[str, Any]) -> None:
+    from data.sources.log import read_log
+
+    if len(inputs) != 1:
+        raise InputError("give one export of the log with --input")
+    out = _free(out or DEFAULT_OUT / LOG)
+    _write(read_log(inputs[0], progress=_progress("reading assessments"), **chosen), out)
 
 
 @data.command(epilog="Example: crisiscall data check var/data/synthetic")

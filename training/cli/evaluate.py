@@ -42,6 +42,13 @@ from training.cli.progress import progress
     help="Folder for evaluation.json, evaluation.md and the plots.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option(
+    "--weighted",
+    is_flag=True,
+    help="Also estimate what is missed of all calls, from the calls of the last random review "
+    "(`crisiscall data label`), weighted by how they were drawn; of a decision log also what "
+    "people missed, with advice and without.",
+)
 @release_option
 @home_option
 def evaluate(
@@ -51,6 +58,7 @@ def evaluate(
     until: datetime | None,
     out: Path | None,
     seed: int,
+    weighted: bool,
     release: Path | None,
     home: Path,
 ) -> None:
@@ -71,6 +79,7 @@ def evaluate(
     from training.evaluate import evaluate as measure
     from training.fit import split
     from training.history import with_history
+    from training.weighted import reviewed_calls, weigh, weighted_table
 
     loaded = open_release(release, home)
     dataset = read_labelled(folder) if folder.is_file() else Dataset.read(folder)
@@ -79,6 +88,7 @@ def evaluate(
         chosen &= split(dataset, load_config(config)) == "test"
     if not chosen.any():
         raise InputError("no call lies in the period that was asked for")
+    reviewed = reviewed_calls(dataset) if weighted else None  # refuse before the work
     calls = with_history(dataset.calls, loaded.scorer.history, dataset.labels)
     clusters = dataset.families().fillna(dataset.incidents())
     evaluation = {
@@ -94,6 +104,9 @@ def evaluate(
         ),
     }
     tables = head_table(evaluation) + "\n\n" + recommendation_tables(evaluation["recommendation"])
+    if reviewed is not None:
+        evaluation["weighted"] = weigh(loaded, dataset, calls[chosen], reviewed, progress)
+        tables += "\n\n" + weighted_table(evaluation["weighted"])
     click.echo(tables)
     if out is not None:
         from training.plots import draw

@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from data import mappings
 from data.errors import InputError
 from data.sources.cad.rules import Mapping
 
 MAX_MAPPING_BYTES = 1_000_000
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class MappingError(InputError):
@@ -63,6 +65,28 @@ def load(path: Path) -> MappingFile:
     MappingError
         If the file can't be read, is not YAML, or a key is wrong; the message names the key.
     """
+    rules, digest = read_rules(path, Mapping)
+    return MappingFile(path.stem, digest, rules)
+
+
+def read_rules(path: Path, model: type[M]) -> tuple[M, str]:
+    """Read rules from YAML, every scalar of it as text.
+
+    Parameters
+    ----------
+    path : Path
+    model : type of pydantic model
+
+    Returns
+    -------
+    model, str
+        The rules, and the SHA-256 of the file.
+
+    Raises
+    ------
+    MappingError
+        As by `load`.
+    """
     try:
         raw = path.read_bytes()
         if len(raw) > MAX_MAPPING_BYTES:
@@ -80,10 +104,9 @@ def load(path: Path) -> MappingFile:
     if not isinstance(content, dict):
         raise MappingError(f"{path} is not a mapping; see data/mappings/example.yaml")
     try:
-        rules = Mapping.model_validate(content)
+        return model.model_validate(content), hashlib.sha256(raw).hexdigest()
     except ValidationError as error:
         raise MappingError(f"{path}: {_explain(error)}") from None
-    return MappingFile(path.stem, hashlib.sha256(raw).hexdigest(), rules)
 
 
 def _explain(error: ValidationError) -> str:

@@ -28,6 +28,9 @@ def _zone(name: str) -> str:
     return name
 
 
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
 def _codec(name: str) -> str:
     try:
         return codecs.lookup(name).name
@@ -183,7 +186,7 @@ class Mapping(Part):
     title: str
     source_page: str
     licence: str
-    time_zone: Annotated[str, AfterValidator(_zone)]
+    time_zone: Zone
     encoding: Annotated[str, AfterValidator(_codec)] = "utf-8"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     notes: list[str] = []

@@ -6,7 +6,9 @@ schema.py   the tables and the guards that keep them append-only
 store.py    the one writer: whole batches, or nothing
 reading.py  questions that routes ask of the log
 log.py      the store under an event loop: group commit
+snapshot.py the file at one moment, read-only, while the service writes
 verify.py   walks the chain and names the first bad entry
+export.py   what is in the log as rows, one per assessment
 
 No record, no recommendation: an answer goes out only after its entry is on disk.
 """

@@ -16,14 +16,22 @@ from typing import Any, Literal, NamedTuple, get_args
 import orjson
 
 Kind = Literal[
-    "assessment", "decision", "outcome", "release", "mode", "units", "sign_in", "sign_out"
+    "assessment",
+    "decision",
+    "outcome",
+    "release",
+    "mode",
+    "units",
+    "sign_in",
+    "sign_out",
+    "narratives_read",
 ]
 """What happened.
 
 `assessment` the model and the plan were asked; `decision` a person decided; `outcome` the world's
 verdict came in; `release` a release came into force; `mode` somebody switched what the service may
 do; `units` it was reported how many units of a response are free; `sign_in` and `sign_out` of a
-person.
+person; `narratives_read` somebody takes narratives out of the log.
 """
 
 KINDS: tuple[str, ...] = get_args(Kind)

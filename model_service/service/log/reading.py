@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterator
+from typing import Protocol
 
+import apsw
 import orjson
 
 from model_service.service.log.entry import Entry
 from model_service.service.log.private import Broken, unseal
 from model_service.service.log.schema import UNSERVED
-from model_service.service.log.store import Store
 
 MAX_PAGE = 1000
 """Entries of the largest page."""
 
 
-class Reader:
-    """What can be read; every method raises `LogUnavailable` if the log can't be read now.
+class Readable(Protocol):
+    """What gives a connection to the log: its store, or a snapshot of it."""
+
+    def reading(self) -> contextlib.AbstractContextManager[apsw.Connection]:
+        """Give the connection for reading."""
+
+
+class Snapshot:
+    """A connection that somebody else opened and closes (`snapshot`).
 
     Parameters
     ----------
-    store : Store
+    connection : apsw.Connection
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def reading(self) -> contextlib.AbstractContextManager[apsw.Connection]:
+        """Give the connection for reading."""
+        return contextlib.nullcontext(self._connection)
+
+
+class Reader:
+    """What can be read; over a store every method raises `LogUnavailable` if it can't be now.
+
+    Parameters
+    ----------
+    store : Readable
+    """
+
+    def __init__(self, store: Readable) -> None:
         self._store = store
 
     def entry(self, seq: int) -> Entry | None:
@@ -41,6 +66,14 @@ class Reader:
         return self._all(
             "SELECT * FROM entries WHERE assessment_id = ? AND kind = 'decision' ORDER BY seq",
             assessment_id,
+        )
+
+    def of_call(self, call_id: str) -> list[Entry]:
+        """List the assessments of a call and the decisions on it, in order."""
+        return self._all(
+            "SELECT * FROM entries"
+            " WHERE call_id = ? AND kind IN ('assessment', 'decision') ORDER BY seq",
+            call_id,
         )
 
     def revision(self, call_id: str, revision: int) -> Entry | None:

@@ -8,14 +8,10 @@ from pathlib import Path
 import apsw
 import orjson
 
-from data.errors import InputError
 from model_service.service.log.entry import GENESIS, Entry, digest
 from model_service.service.log.private import Broken, unseal
+from model_service.service.log.snapshot import snapshot
 from model_service.service.log.store import Head
-
-
-class VerifyError(InputError):
-    """The file is no decision log, or can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,43 +57,32 @@ def verify(path: Path, *, expected: Head | None = None) -> Verification:
 
     Raises
     ------
-    VerifyError
+    UnreadableLog
         If the file can't be read as a decision log at all.
     """
-    try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    except apsw.Error:
-        raise VerifyError(f"{path} can't be read: give the file of a decision log") from None
-    try:
+    with snapshot(path) as connection:
         return _walk(connection, expected)
-    except apsw.Error:
-        raise VerifyError(
-            f"{path} can't be read to its end: it is no decision log, or damaged"
-        ) from None
-    finally:
-        connection.close(force=True)
 
 
 def _walk(connection: apsw.Connection, expected: Head | None) -> Verification:
-    with connection:  # one snapshot, while the service goes on writing
-        previous, seq = GENESIS, 0
-        private = connection.execute("SELECT seq, name, salt, content FROM private ORDER BY seq")
-        row = private.fetchone()
-        for values in connection.execute("SELECT * FROM entries ORDER BY seq"):
-            entry = Entry(*values)
-            texts: dict[str, tuple[bytes, bytes]] = {}
-            while row is not None and row[0] == entry.seq:
-                texts[row[1]] = (row[2], row[3])
-                row = private.fetchone()
-            what = _wrong(entry, seq + 1, previous, texts)
-            if what is None and row is not None and row[0] < entry.seq:
-                return Verification(seq, (seq, previous), Fault(row[0], "text of no entry"))
-            if what is None and expected is not None and expected[0] == entry.seq:
-                what = None if expected[1] == entry.digest else "not the entry that was expected"
-            if what is not None:
-                # A gap shows at the entry after it; the first bad one is the one that is gone.
-                return Verification(seq, (seq, previous), Fault(seq + 1, what))
-            seq, previous = entry.seq, entry.digest
+    previous, seq = GENESIS, 0
+    private = connection.execute("SELECT seq, name, salt, content FROM private ORDER BY seq")
+    row = private.fetchone()
+    for values in connection.execute("SELECT * FROM entries ORDER BY seq"):
+        entry = Entry(*values)
+        texts: dict[str, tuple[bytes, bytes]] = {}
+        while row is not None and row[0] == entry.seq:
+            texts[row[1]] = (row[2], row[3])
+            row = private.fetchone()
+        what = _wrong(entry, seq + 1, previous, texts)
+        if what is None and row is not None and row[0] < entry.seq:
+            return Verification(seq, (seq, previous), Fault(row[0], "text of no entry"))
+        if what is None and expected is not None and expected[0] == entry.seq:
+            what = None if expected[1] == entry.digest else "not the entry that was expected"
+        if what is not None:
+            # A gap shows at the entry after it; the first bad one is the one that is gone.
+            return Verification(seq, (seq, previous), Fault(seq + 1, what))
+        seq, previous = entry.seq, entry.digest
     if row is not None:
         return Verification(seq, (seq, previous), Fault(row[0], "text of no entry"))
     if expected is not None and expected[0] > seq:

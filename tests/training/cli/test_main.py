@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from data import review
 from data.call import TARGETS
 from data.dataset import Dataset
 from data.errors import InputError
@@ -218,6 +219,30 @@ def test_evaluate_a_period(capsys: pytest.CaptureFixture[str], home: Path) -> No
     first, last = json.loads((out / "evaluation.json").read_text())["received_at"]
     assert "2021-12-01" <= first[:10] <= last[:10] < "2021-12-05"
     assert "no call lies in the period" in fails(capsys, *words, "--since", "2031-01-01")
+
+
+def test_evaluate_weighted_by_a_review(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    folder = home / "reviewed"
+    Dataset.read(home / "data" / "invented").write(folder)
+    words = ["evaluate", "--data", folder, "--home", home, "--weighted", "--out", home / "report"]
+    assert "no random review" in fails(capsys, *words)
+    session = review.Session(folder, Dataset.read(folder), "R. Alvarez")
+    of = review.draw(session.dataset, {}, sample=80, seed=1)
+    session.begin(of)
+    known = session.dataset.targets().set_index(session.dataset.calls["call_id"])
+    for number, call_id in enumerate(of.queue()):
+        true = known.loc[call_id].fillna(number % 2 == 0)
+        session.answer(of, call_id, {t: "yes" if true[t] else "no" for t in TARGETS})
+    session.save()
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    model = json.loads((home / "report" / "evaluation.json").read_text())["weighted"]["model"]
+    assert set(model) == set(TARGETS)
+    for target, head in model.items():
+        figure = head["missed"]
+        assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
+        assert head["sensitivity"]["value"] == pytest.approx(1 - figure["value"])
+        assert f"| {target}: missed by the model | {figure['value']:.1%} |" in out
 
 
 def test_evaluate_a_file(capsys: pytest.CaptureFixture[str], home: Path, tmp_path: Path) -> None:

@@ -1,0 +1,164 @@
+"""`crisiscall log`: verify the decision log, and export it."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from data.errors import InputError
+from model_service.model.decision import OVERRIDE_REASONS
+from model_service.service.cli import home_option
+from model_service.service.settings import load_settings
+
+MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  crisiscall log verify
+  crisiscall log export --out log.csv --since 2026-11-01
+"""
+)
+def log() -> None:
+    """Verify and export the decision log, whether or not the service runs.
+
+    It is the file that CRISISCALL_LOG names, or log.db in the service's home.
+    """
+
+
+@log.command(epilog="Example: crisiscall log verify --expect 1042:9f0c…")
+@click.option(
+    "--expect",
+    metavar="SEQUENCE:DIGEST",
+    help="An entry that somebody was given, such as the `log` of an answer: without one, a log "
+    "whose last entries were cut off looks whole.",
+)
+@home_option
+def verify(expect: str | None, home: Path | None) -> None:
+    """Check every entry of the log against the chain.
+
+    Exits with 1 and names the first bad entry if there is one.
+    """
+    from model_service.service.log import verify as walk
+
+    path = load_settings(home=home).log_path
+    found = walk(path, expected=None if expect is None else _head(expect))
+    if found.fault is not None:
+        click.echo(f"{path}: entry {found.fault.seq}: {found.fault.what}", err=True)
+        sys.exit(1)
+    sequence, digest = found.head
+    click.echo(f"{path}: {found.entries:,} entries, whole; the last is {sequence}:{digest}")
+
+
+def _head(text: str) -> tuple[int, str]:
+    sequence, _, digest = text.partition(":")
+    if not sequence.isdecimal() or len(digest) != 64:
+        raise InputError("--expect takes SEQUENCE:DIGEST, the digest with its 64 digits")
+    return int(sequence), digest
+
+
+@log.command(
+    epilog="""\b
+Examples:
+  crisiscall log export --out overridden.csv --decision override --since 2026-11-01
+  crisiscall log export --out export.jsonl --with-narratives --by r.alvarez
+  crisiscall data import --source log --input export.jsonl --out var/data/log
+"""
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write, .jsonl, .csv or .parquet; it must not be there yet.",
+)
+@click.option(
+    "--since",
+    type=MOMENT,
+    metavar="DAY",
+    help="First day, or moment such as 2026-11-01T14:30 (UTC).",
+)
+@click.option(
+    "--until", type=MOMENT, metavar="DAY", help="Day or moment (UTC) before which to stop."
+)
+@click.option("--neighborhood", multiple=True, help="Only calls from here.")
+@click.option("--recommendation", multiple=True, help="Only where this response was recommended.")
+@click.option(
+    "--decision",
+    multiple=True,
+    type=click.Choice(["accept", "override", "commit", "none"]),
+    help="Only where this was decided last.",
+)
+@click.option(
+    "--reason",
+    multiple=True,
+    type=click.Choice(OVERRIDE_REASONS),
+    help="Only what was overridden last for this reason.",
+)
+@click.option("--actor", multiple=True, help="Only what this user assessed or decided on.")
+@click.option("--release", multiple=True, help="Only of the release of this name or digest.")
+@click.option(
+    "--with-narratives",
+    is_flag=True,
+    help="With narratives and notes; that they were read is written into the log.",
+)
+@click.option("--by", metavar="NAME", help="With --with-narratives: the user who reads them.")
+@home_option
+def export(
+    out: Path,
+    since: datetime | None,
+    until: datetime | None,
+    neighborhood: tuple[str, ...],
+    recommendation: tuple[str, ...],
+    decision: tuple[str, ...],
+    reason: tuple[str, ...],
+    actor: tuple[str, ...],
+    release: tuple[str, ...],
+    with_narratives: bool,
+    by: str | None,
+    home: Path | None,
+) -> None:
+    """Write the log as rows, one per assessment, as it is at this moment.
+
+    With its call, prediction, recommendation, decisions and outcome. Filters that are given several
+    times let any of theirs through. JSONL with narratives is what `crisiscall data import` reads.
+    """
+    from model_service.service.accounts import check_name
+    from model_service.service.database import check_sqlite
+    from model_service.service.log import export as exporting
+    from model_service.service.log.reading import Reader, Snapshot
+    from model_service.service.log.snapshot import snapshot
+
+    check_sqlite()
+    path = load_settings(home=home).log_path
+    kind = exporting.format_of(out)
+    if out.exists():
+        raise InputError(f"{out} is there already; name a new file")
+    filters = exporting.Filters(
+        since=since and since.replace(tzinfo=UTC),
+        until=until and until.replace(tzinfo=UTC),
+        neighborhood=neighborhood,
+        recommendation=recommendation,
+        decision=decision,
+        reason=reason,
+        actor=actor,
+        release=release,
+    )
+    if with_narratives:
+        if by is None:
+            raise InputError("say who reads the narratives: --by NAME")
+        check_name(by)
+        with snapshot(path):  # there is a log, and none is made
+            pass
+        exporting.record_reading(path, by, filters, kind)
+    with snapshot(path) as connection:
+        rows = exporting.export_rows(
+            Reader(Snapshot(connection)), filters, narratives=with_narratives
+        )
+        quiet = not sys.stderr.isatty()
+        with click.progressbar(rows, label="exporting", file=sys.stderr, hidden=quiet) as shown:
+            n = exporting.write_rows(out, iter(shown))
+    click.echo(f"{out}: {n:,} assessments")
