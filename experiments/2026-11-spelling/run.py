@@ -1,4 +1,4 @@
-"""How many slips of the keys are mended, and how many right words are mistaken for slips?
+"""Judge how many slips of the keys are mended, and how many right words are mistaken for slips.
 
 With --words the list of real words is made anew (model_service/model/real_words.yaml): the words
 of the given files, first on their line, that lie one slip from a listed word and are none.
@@ -26,13 +26,7 @@ HEAD = """\
 # Words and names that lie one slip from a listed word and are none: "stubbing" is not "stabbing".
 # Made by experiments/2026-11-spelling/run.py; its README says from what.
 """
-NEIGHBOURS = dict(
-    zip(
-        "abcdefghijklmnopqrstuvwxyz",
-        "s v x f w g h j o k l k n m p o w t d y i c e s u x".split(),
-        strict=True,
-    )
-)
+NEIGHBOURS = dict(zip("abcdefghijklmnopqrstuvwxyz", "svxfwghjoklknmpowtdyicesux", strict=True))
 """A key beside each on an American keyboard."""
 
 
