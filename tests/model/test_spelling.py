@@ -78,6 +78,6 @@ def test_the_real_words_of_the_shipped_list_are_needed() -> None:
     automaton = matcher(concepts_text()).automaton
     spelling = Spelling(automaton.words, ())
     assert len(listed.real_words) > 5000
-    assert {"stubbing", "tanning"} <= set(listed.real_words)
+    assert "stubbing" in listed.real_words
     idle = [w for w in listed.real_words if not automaton.knows(w) and not spelling.meant(w)]
     assert not idle, "make the list anew: experiments/2026-11-spelling"
