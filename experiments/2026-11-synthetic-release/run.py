@@ -11,15 +11,21 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from model_service.model.release import load_release
+from data.call import Call
+from data.document import read_document
+from model_service.model.assess import assess
+from model_service.model.release import Release, load_release
 from model_service.model.store import champion
 from training.card import head_table, recommendation_tables
 from training.price import price_table
 
 HERE = Path(__file__).parent
+RECEIVED = datetime(2026, 11, 23, 21, 30, tzinfo=ZoneInfo("America/New_York"))
 
 
 def crisiscall(*arguments: str) -> None:
@@ -46,8 +52,32 @@ def main() -> None:
             data,
         )
         crisiscall("train", "--data", data, "--config", "synthetic", "--home", home, "--champion")
-        metrics = load_release(champion(Path(home) / "releases"), trusted=None).metrics
-    write(metrics, options.calls, options.seed)
+        release = load_release(champion(Path(home) / "releases"), trusted=None)
+    write(release.metrics, options.calls, options.seed)
+    (HERE / "calls.md").write_text(twenty(release), encoding="utf-8")
+
+
+def twenty(release: Release) -> str:
+    """Say what the release recommends for the calls of calls.yaml, and why."""
+    rows = [
+        "| what was typed | where, and what was answered | recommended | why |",
+        "| --- | --- | --- | --- |",
+    ]
+    for number, fields in enumerate(read_document((HERE / "calls.yaml").read_text("utf-8")), 1):
+        call = Call(call_id=str(number), received_at=RECEIVED, **fields)
+        assessment = assess(release, call)
+        made = assessment.recommendation
+        known = [*filter(None, [call.neighborhood, call.language])]
+        known += [f"{question}: {answer}" for question, answer in call.answers.items()]
+        why = "; ".join(reason.text for reason in made.reasons)
+        for hit in made.disqualifiers:
+            for span in hit.spans:
+                why += f" (“{call.narrative[span.start : span.end]}”)"
+        asked = [question.text for question in assessment.questions]
+        if asked:
+            why += f". Ask next: {' '.join(asked)}"
+        rows.append(f"| {call.narrative or '–'} | {', '.join(known)} | {made.name} | {why} |")
+    return "\n".join(["<!-- Written by run.py; do not edit. -->", "", *rows, ""])
 
 
 def write(metrics: dict[str, Any], calls: int, seed: int) -> None:

@@ -189,6 +189,12 @@ def measured_part() -> str:
     return "\n\n".join(parts)
 
 
+def calls_part() -> str:
+    """Twenty calls, what is recommended for each, and why."""
+    study = ROOT / "experiments" / "2026-11-synthetic-release"
+    return (study / "calls.md").read_text(encoding="utf-8").split("\n\n", 1)[1].rstrip("\n")
+
+
 def shares_part() -> str:
     """What the synthetic calls are made of, and why in these shares."""
     percent = "{:.0%}".format
@@ -250,6 +256,7 @@ def _table(rows: list[list[str]]) -> str:
 # --- README.md -------------------------------------------------------------------------------
 
 PARTS: dict[str, Callable[[], str]] = {
+    "calls": calls_part,
     "cli": cli_part,
     "measured": measured_part,
     "roles": roles_part,
