@@ -64,6 +64,7 @@ def make_scorer(*, bias: tuple[float, float] = (-1.5, -2.0)) -> Scorer:
             ),
             CategoryTable(HOUR, {str(h): (h / 100, -h / 200) for h in range(24)}, (0, 0), (0.1, 0)),
         ),
+        yes_shares={"weapon": 0.1, "injury": 0.2, "hallucinations": 0.4},
     )
 
 

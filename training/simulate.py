@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from model_service.model.assess import apply
+from model_service.model.assess import advise
 from model_service.model.plan import PROTOCOL, ResponsePlan
 from model_service.model.release import Release
 from training.history import calls_and_counts
@@ -56,7 +56,7 @@ def simulate(
             "hour": call.received_at.astimezone(zone).hour,
         }
         for name, plan in plans.items():
-            made = apply(plan, release.thresholds, call, scored)
+            made, _ = advise(release, plan, call, scored, asking=False)
             row[name] = made.response
             row[f"{name} unserved"] = [f"{u.response}:{u.reason}" for u in made.unserved]
         rows.append(row)

@@ -1,6 +1,6 @@
 """What is shipped: plain files with a digest and a signature. Nothing is ever unpickled.
 
-    model.json       bias, categories, history of the premise, which texts
+    model.json       bias, categories, history of the premise, which texts, shares of answers
     terms.json       the terms of each text
     concepts.yaml    the list of concepts, to the letter
     weights.npz      idf and weights of the terms, arrays of float64
@@ -50,9 +50,10 @@ from model_service.model.scorer import (
     TextTable,
 )
 
-FORMAT = 3
-READABLE = (2, FORMAT)
-"""Format 2 knew no history of premises."""
+FORMAT = 4
+READABLE = (2, 3, FORMAT)
+"""Format 2 knew no history of premises; before 4 there were no shares of answers, and a release
+without them asks no next question."""
 MANIFEST, SIGNATURE = "release.json", "signature.json"
 FILES = (
     "model.json",
@@ -122,6 +123,7 @@ def scorer_files(scorer: Scorer) -> dict[str, bytes]:
             {"field": c.field, "values": c.values, "other": c.other, "mean": c.mean}
             for c in scorer.categories
         ],
+        "yes_shares": scorer.yes_shares,
     }
     source = "# none\n" if scorer.concepts is None else scorer.concepts.source
     arrays = {}
@@ -282,8 +284,9 @@ def _check_files(folder: Path, manifest: bytes) -> dict[str, bytes]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise damaged from None
     if version not in READABLE:
-        known = " and ".join(map(str, READABLE))
-        raise ReleaseError(f"{folder} has format {version}; this version reads formats {known}")
+        raise ReleaseError(
+            f"{folder} has format {version}; this version reads {READABLE[0]} to {READABLE[-1]}"
+        )
     if set(listed) != set(FILES):
         raise damaged
     strangers = sorted({path.name for path in folder.iterdir()} - {*FILES, MANIFEST, SIGNATURE})
@@ -340,6 +343,7 @@ def _parse(digest: str, signer: str | None, contents: Mapping[str, bytes]) -> Re
         categories=categories,
         concepts=concepts,
         history=_history(model.get("history")),
+        yes_shares={str(q): float(share) for q, share in model.get("yes_shares", {}).items()},
     )
     scorer.prepare()
     try:

@@ -360,7 +360,7 @@ def manifest_of(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda d: d.update(format=4), "has format 4; this version reads formats 2 and 3"),
+        (lambda d: d.update(format=5), "has format 5; this version reads 2 to 4"),
         (lambda d: d.pop("format"), "is damaged"),
         (lambda d: d.pop("files"), "is damaged"),
         (lambda d: d["files"].pop("card.md"), "is damaged"),
@@ -447,9 +447,12 @@ def model(**changes: Any) -> bytes:
     [
         {"model_json": b"{}"},
         {"model_json": b"[" * 100_000},
-        {"model_json": model(format=4)},
+        {"model_json": model(format=5)},
         {"model_json": model(targets=["safety_risk", "mental_health_crisis"])},
         {"model_json": model(timezone="Nowhere/Land")},
+        {"model_json": model(yes_shares={"weather": 0.5})},
+        {"model_json": model(yes_shares={"weapon": 1.5})},
+        {"model_json": model(yes_shares={"weapon": "often"})},
         {"model_json": model(timezone=None)},
         {"model_json": model(bias=[0.0])},
         {"model_json": model(bias=[0.0, "x"])},
@@ -483,7 +486,7 @@ def model(**changes: Any) -> bytes:
         {"metrics_json": b"not json"},
         {"card_md": b"\xff\xfe"},
     ],
-    ids=range(29),
+    ids=range(32),
 )
 def test_signed_files_that_are_no_release_are_refused(
     tmp_path: Path, changed: dict[str, bytes]
