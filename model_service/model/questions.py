@@ -8,10 +8,11 @@ every call, whatever it is about. So the figure ranks questions; it is no foreca
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from data.call import QUESTION_TEXTS, QUESTIONS, Answer
-from model_service.model.facts import with_answer
+from model_service.model.facts import settle
 from model_service.model.plan import PROTOCOL, ThresholdSet
 from model_service.model.recommend import Reason, Recommendation, bands_of, raised, unkept
 from model_service.model.safeguards import AbstentionReason
@@ -103,10 +104,8 @@ def next_questions(
         return ()
     trial = _Trial(scorer, scored, made, teams, thresholds)
     found = []
-    for question in QUESTIONS:
-        yes = scorer.yes_shares.get(question)
-        if yes is None or not trial.is_open(question):
-            continue
+    for question in trial.open():
+        yes = scorer.yes_shares[question]
         if_yes, if_no = trial.sends(question, "yes"), trial.sends(question, "no")
         change = yes * (if_yes != made.response) + (1 - yes) * (if_no != made.response)
         if change > 0:
@@ -137,38 +136,52 @@ class _Trial:
         teams: Teams,
         thresholds: ThresholdSet,
     ) -> None:
+        self._shares, self._tables = scorer.yes_shares, scorer.answer_tables
+        self._scored, self._now = scored, scored.prediction
         self._made = made
         self._teams, self._plan = teams, teams.plan
         self._thresholds = thresholds
-        self._answers = teams.call.answers
+        self._bands = bands_of(self._now, thresholds)
         self._facts = {fact.code: fact for fact in made.facts}
-        self._torn = {fact.code for fact in made.facts if fact.contradictory}
-        self._tables = scorer.answer_tables
-        self._scored = scored
-        self._now = scored.prediction
+        self._known = tuple(self._facts[code].value for code in self._plan.needed)
+        self._torn = [fact.code for fact in made.facts if fact.contradictory]
+        # What stands whatever is answered next: a contradiction is what its answer would end.
+        self._stands = {hit.effect for hit in made.disqualifiers if hit.code not in self._torn}
 
-    def is_open(self, question: str) -> bool:
-        """Say whether an answer to a question would tell something new."""
-        fact = self._facts.get(question)
-        if fact is None:
-            return question not in self._answers
-        return fact.contradictory or (fact.value == "unknown" and fact.answer is None)
+    def open(self) -> Iterator[str]:
+        """Name the questions of which an answer may tell something new, in their order."""
+        if "protocol" in self._stands or len(self._torn) > 1:
+            return
+        for question in self._torn or QUESTIONS:
+            if question not in self._shares:
+                continue
+            fact = self._facts.get(question)
+            if fact is None:
+                answered = question in self._teams.call.answers
+                if not answered and question in self._tables:
+                    yield question
+            elif fact.contradictory or (fact.value == "unknown" and fact.answer is None):
+                yield question
 
     def sends(self, question: str, answer: Answer) -> str:
         """Name what would be recommended."""
-        if self._torn - {question}:
+        fact = self._facts.get(question)
+        value, torn = (answer, False) if fact is None else settle(answer, fact.spans)
+        if torn:
             return PROTOCOL
-        values = {code: fact.value for code, fact in self._facts.items()}
-        if question in values:
-            after = with_answer(self._facts[question], answer)
-            if after.contradictory:
-                return PROTOCOL
-            values[question] = after.value
-        effects = [e for code, e in self._plan.disqualifiers.items() if values[code] == "yes"]
-        if "protocol" in effects:
+        effect = self._plan.disqualifiers.get(question) if value == "yes" else None  # type: ignore[call-overload]
+        if effect == "protocol":
             return PROTOCOL
-        bands = raised(bands_of(self._predicts(question, answer), self._thresholds), effects)
-        return self._teams.choose(bands, tuple(values[code] for code in self._plan.needed)).sends
+        bands = self._bands
+        if question in self._tables:
+            bands = bands_of(self._predicts(question, answer), self._thresholds)
+        if effect is not None or self._stands:
+            bands = raised(bands, ["risk_high"])
+        known = self._known
+        if question in self._plan.needed:
+            place = self._plan.needed.index(question)
+            known = (*known[:place], value, *known[place + 1 :])
+        return self._teams.choose(bands, known).sends
 
     def _predicts(self, question: str, answer: Answer) -> Prediction:
         """Say what the model would say: its weight for the answer, for that of the present one."""
