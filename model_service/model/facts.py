@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from data.call import Answer, Call, Question
 from data.text import tokenize
+from model_service.model.matching import Polarity
 from model_service.model.rules import read_facts
 from model_service.model.scorer import Scored
 
@@ -35,7 +36,7 @@ class Span(NamedTuple):
     column: str
     start: int
     end: int
-    polarity: str
+    polarity: Polarity
 
 
 class Fact(NamedTuple):

@@ -1,59 +1,125 @@
-"""Where a text speaks of a fact, and how: a few phrases behind the interface of the rules.
+"""Rules: facts that rule a team without police out, read from what was said or typed.
 
-TO BE REPLACED IN THE MERGE by the reader of `disqualifiers.yaml`.
+`disqualifiers.yaml` holds the phrases of each fact, in the language of `phrases`, and the cues that
+tell "he has a knife" from "no knife" or "if he had a knife" (`matching`). The list is reviewed by a
+person and stands apart from that of the statistical model: whoever tunes the one can't change the
+other. A fact that is found can only escalate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from typing import Literal, NamedTuple, get_args
+from functools import lru_cache
+from importlib import resources
+from typing import NamedTuple, cast
 
+from pydantic import ValidationError
+
+from data.document import DocumentError, first_mistake, read_document
 from data.text import Token
-from model_service.model.concepts import (
-    Concept,
-    ConceptMatcher,
-    Given,
-    concepts_text,
-    parse_concepts,
-)
+from model_service.model.matching import Part, Phrased, PhraseMatcher, Polarity, Scopes
+from model_service.model.phrases import PhraseError, Phrases
 
-Polarity = Literal["said", "denied", "asked", "past", "supposed", "possible", "other"]
-"""How a fact was spoken of; `other`: of somebody or something that it is not about."""
 
-POLARITIES: tuple[Polarity, ...] = get_args(Polarity)
-
-_PHRASES = {
-    "weapon": ("(knife|knives|gun|guns|weapon|weapons|machete)",),
-    "violence": ("(hitting|punching|stabbing|attacking) (him|her|me|them)",),
-    "threat_to_others": ("(threatening|threatened) to (kill|hurt|stab|shoot) (him|her|me|them)",),
-    "injury": ("(bleeding|unconscious)",),
-    "overdose": ("(overdosed|overdosing|overdose)",),
-    "crime_in_progress": ("(breaking into|robbing|robbery|burglary)",),
-    "barricaded": ("barricaded",),
-    "fire": ("(on fire|smoke|flames)",),
-}
+class RuleError(PhraseError):
+    """A list of rules that can't be used."""
 
 
 class FactHit(NamedTuple):
-    """A fact found in a text: which, how it was spoken of, and its words `[first, last)`."""
+    """Words `[first, last)` of a text that speak of a fact, and how."""
 
     fact: str
-    polarity: str
+    polarity: Polarity
     first: int
     last: int
 
 
-@cache
-def _matcher() -> ConceptMatcher:
-    shipped = parse_concepts(concepts_text())
-    even = Given(crisis=0.5, risk=0.5)
-    facts = {
-        fact: Concept(about=fact, given=even, phrases=phrases) for fact, phrases in _PHRASES.items()
-    }
-    return ConceptMatcher(shipped.model_copy(update={"concepts": facts}))
+class RuleList(Part):
+    """The whole list, as `disqualifiers.yaml` holds it."""
+
+    version: int
+    sets: dict[str, Phrases]
+    scopes: Scopes
+    facts: dict[str, Phrased]
+
+
+class RuleReader:
+    """Reads the facts of a list from texts.
+
+    Parameters
+    ----------
+    rules : RuleList
+
+    Attributes
+    ----------
+    facts : tuple of str
+        Names of the facts, in the order of the list.
+
+    Raises
+    ------
+    RuleError
+        If a phrase can't be read.
+    """
+
+    def __init__(self, rules: RuleList) -> None:
+        try:
+            self._matcher = PhraseMatcher(rules.facts, rules.sets, rules.scopes)
+        except PhraseError as error:
+            raise RuleError(f"rules: {error}") from None
+        self.facts = self._matcher.names
+
+    def read(self, text: str, tokens: Sequence[Token]) -> list[FactHit]:
+        """Find every mention of a fact.
+
+        `said` means that the fact holds, `denied` that it does not; `asked`, `supposed` and
+        `possible` leave it open; `past` and `other` tell nothing of here and now.
+
+        Parameters
+        ----------
+        text : str
+            The original, for its punctuation.
+        tokens : sequence of Token
+            What `data.text.tokenize` made of it.
+
+        Returns
+        -------
+        list of FactHit
+            In the order of their last words; hits of one fact do not overlap.
+        """
+        return [
+            FactHit(name, cast(Polarity, polarity), first, last)
+            for name, polarity, first, last in self._matcher.find(text, tokens)
+        ]
+
+
+def parse_rules(text: str) -> RuleList:
+    """Read a list of rules from YAML.
+
+    Raises
+    ------
+    RuleError
+        If it can't be used; the message says where.
+    """
+    try:
+        return RuleList.model_validate(read_document(text))
+    except DocumentError as error:
+        raise RuleError(f"rules: {error}") from None
+    except ValidationError as error:
+        raise RuleError(f"rules: {first_mistake(error, 'the list')}") from None
+
+
+@lru_cache(maxsize=1)
+def rules_text() -> str:
+    """Read the list that the project ships, as text."""
+    return (resources.files("model_service.model") / "disqualifiers.yaml").read_text("utf-8")
+
+
+@lru_cache(maxsize=4)
+def rule_reader(text: str) -> RuleReader:
+    """Make the reader of a list given as YAML; the same text gives the same reader."""
+    return RuleReader(parse_rules(text))
 
 
 def read_facts(text: str, tokens: Sequence[Token]) -> list[FactHit]:
-    """Find where a text speaks of a fact."""
-    return [FactHit(*hit) for hit in _matcher().find(text, tokens)]
+    """Find every mention of a fact by the list that the project ships; see `RuleReader.read`."""
+    return rule_reader(rules_text()).read(text, tokens)

@@ -20,11 +20,11 @@ from model_service.model.concepts import Polarity
 from model_service.model.decision import OverrideReason
 from model_service.model.explanation import Explanation
 from model_service.model.facts import Span
+from model_service.model.matching import Polarity as FactPolarity
 from model_service.model.plan import PROTOCOL, Band, Mode, ResponsePlan
 from model_service.model.questions import NextQuestion
 from model_service.model.recommend import Recommendation
 from model_service.model.release import Release
-from model_service.model.rules import Polarity as FactPolarity
 from model_service.model.safeguards import Effect
 from model_service.model.scorer import HistoryTable
 from model_service.model.teams import UnservedReason

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from data.text import tokenize
 from model_service.model import concepts as module
+from model_service.model import phrases
 from model_service.model.concepts import (
     KINDS,
     POLARITIES,
@@ -276,11 +277,11 @@ def test_every_concept_of_the_shipped_list_is_found_in_its_own_words() -> None:
     using = matcher(concepts_text())
     for name, concept in listed.concepts.items():
         for phrase in concept.phrases:
-            first = module._sequences(phrase, listed.sets)[0]
+            first = phrases.sequences(phrase, listed.sets)[0]
             words = [
                 "something"
-                if label == module._ANY
-                else module._words(label, listed.sets)[0].replace("*", "")
+                if label == phrases.ANY
+                else phrases.words_of(label, listed.sets)[0].replace("*", "")
                 for label in first
             ]
             assert name in {concept for concept, _ in found(" ".join(words), using)}, phrase
@@ -318,7 +319,7 @@ def test_states_are_forgotten_without_harm(monkeypatch: pytest.MonkeyPatch) -> N
     using = ConceptMatcher(parse_concepts(concepts_text()))
     texts = ["he has a big old gun", "denies SI", "i want to end it all", "no knife was seen"]
     before = [found(text, using) for text in texts]
-    monkeypatch.setattr(module, "MAX_STATES", 5)
+    monkeypatch.setattr(phrases, "MAX_STATES", 5)
     assert [found(text, using) for text in texts] == before
 
 

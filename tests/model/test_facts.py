@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.call import QUESTIONS, Answer, Call
 from model_service.model.facts import FACTS, Facts, Span, facts_of, settle
-from model_service.model.rules import POLARITIES
+from model_service.model.matching import POLARITIES
 from model_service.model.scorer import Scored
 from tests.builders import make_scorer
 from tests.strategies import narratives

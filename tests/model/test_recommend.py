@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from data.call import QUESTIONS, TARGETS, Answer, Call
 from model_service.model.facts import FACTS, Fact, Facts, Span, facts_of, with_answer
+from model_service.model.matching import POLARITIES
 from model_service.model.plan import (
     PROTOCOL,
     ResponsePlan,
@@ -20,7 +21,6 @@ from model_service.model.plan import (
     load_plan,
 )
 from model_service.model.recommend import Recommendation, recommend
-from model_service.model.rules import POLARITIES
 from model_service.model.safeguards import AbstentionReason
 from model_service.model.scorer import Prediction, Scored
 from model_service.model.teams import Free, Teams, UnservedReason, obstacle

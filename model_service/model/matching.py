@@ -1,0 +1,421 @@
+"""Finding what a list of phrases names in a text, and how it was spoken of.
+
+"She has a knife", "no knife", "any knives?", "he used to carry a knife", "if he had a knife", "he
+might have a knife" and "her cousin far away has a knife" are different facts. Cues around a phrase
+tell them apart; a list says which words are cues, and how far they reach.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from data.text import Token
+from model_service.model.phrases import Automaton, Phrases, sequences
+
+Polarity = Literal["said", "denied", "asked", "past", "other", "supposed", "possible"]
+"""How a thing was spoken of: said plainly, denied, asked and left open, of the past, of another
+place or person, supposed, or merely possible."""
+
+POLARITIES: tuple[Polarity, ...] = get_args(Polarity)
+
+_CUES: dict[str, Polarity] = {
+    "denied": "denied",
+    "denied_list": "denied",
+    "past": "past",
+    "other": "other",
+    "asked": "asked",
+    "supposed": "supposed",
+    "possible": "possible",
+}
+"""Kind of cue → what it makes of a phrase. Where several reach it, the first here counts."""
+
+_Cues = dict[str, Phrases]
+
+
+class ConceptHit(NamedTuple):
+    """One phrase found: its concept, how it was spoken of, and its words `[first, last)`."""
+
+    concept: str
+    polarity: str
+    first: int
+    last: int
+
+
+class Part(BaseModel):
+    """A part of a list: strict and closed, so that a slip of the pen is a mistake."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Phrased(Part):
+    """One thing that phrases say.
+
+    Parameters
+    ----------
+    about : str
+        What a hit means, for a reader.
+    phrases : tuple of str
+        In the language of `model_service.model.phrases`.
+    denials : tuple of str
+        Phrases that deny it as they stand ("denies SI").
+    exceptions : tuple of str
+        Phrases that look like it and are not ("glue gun"); what overlaps one is no hit.
+    scoped : bool
+        Whether polarity is looked for; off where a phrase can't be denied ("barricaded himself").
+    """
+
+    about: str
+    phrases: Phrases = Field(min_length=1)
+    denials: Phrases = ()
+    exceptions: Phrases = ()
+    scoped: bool = True
+
+
+class Scopes(Part):
+    """Words that turn a phrase into its denial, a question, the past or a supposition.
+
+    Parameters
+    ----------
+    reach : dict
+        Kind of cue → how many words may stand between a cue and the phrase after it.
+    before : dict
+        Kind → cues that stand before a phrase, within its sentence.
+    after : dict
+        Kind → cues that follow a phrase.
+    after_reach : dict
+        Kind → how many words may stand between a phrase and a cue that follows it, within the
+        sentence; a kind that is not named here follows at once.
+    around : dict
+        Kind → cues that turn every phrase of their sentence ("on the news").
+    later : dict
+        Kind → cues that take back what was said before them, across sentences ("turned out to
+        be").
+    breaks : tuple of str
+        Words that end the reach of what stands before them.
+    plain : tuple of str
+        Phrases in which a cue is none ("won't stop", "no idea why").
+    questions, yes, no : tuple of str
+        Openings that make a sentence a question; openings of an answer.
+    """
+
+    reach: dict[str, int]
+    before: _Cues
+    after: _Cues
+    after_reach: dict[str, int] = {}
+    around: _Cues = {}
+    later: _Cues = {}
+    breaks: Phrases
+    plain: Phrases = ()
+    questions: Phrases
+    yes: Phrases
+    no: Phrases
+
+    @field_validator("before", "after", "around", "later")
+    @classmethod
+    def _known(cls, cues: _Cues) -> _Cues:
+        for kind in cues:
+            if kind not in _CUES:
+                raise ValueError(f"{kind!r} is no kind of cue; kinds are {', '.join(_CUES)}")
+        return cues
+
+    def polarities(self) -> set[str]:
+        """Name what these cues can make of a phrase."""
+        cues = (*self.before, *self.after, *self.around, *self.later)
+        return {_CUES[kind] for kind in cues}
+
+
+_HARD = re.compile(r"[.?!;\n]|\s[/|-]\s")
+_LOOK_BACK = 24
+"""Words before a phrase in which cues are looked for; bounds the time that a phrase costs."""
+
+_TAKEN_BACK = 24
+"""Words after a phrase in which it may be taken back."""
+
+_YES_NO_REACH = 3
+"""Words within which an answer must begin to be one where a text has no punctuation."""
+
+
+def _plain(token: Token) -> str:
+    return token.text.replace("'", "") if "'" in token.text else token.text
+
+
+@dataclass(frozen=True, slots=True)
+class _Cue:
+    kind: str
+    first: int
+    last: int
+
+
+class PhraseMatcher:
+    """Finds what a list names in texts.
+
+    Parameters
+    ----------
+    listed : mapping of str to Phrased
+    sets : mapping of str to tuple of str
+    scopes : Scopes
+    real_words : sequence of str
+        Words that are no slip of a listed one; see `model_service.model.spelling`.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of what is listed, in the order of the list.
+    automaton : Automaton
+
+    Raises
+    ------
+    PhraseError
+        If a phrase can't be read.
+    """
+
+    def __init__(
+        self,
+        listed: Mapping[str, Phrased],
+        sets: Mapping[str, Phrases],
+        scopes: Scopes,
+        real_words: Sequence[str] = (),
+    ) -> None:
+        self.names = tuple(listed)
+        self._scoped = [entry.scoped for entry in listed.values()]
+        # Groups of the automaton: the phrases, their denials, their exceptions, the cues.
+        cues = dict(_cues(scopes))
+        self._cues = tuple(cues)
+        lists = [entry.phrases for entry in listed.values()]
+        lists += [entry.denials for entry in listed.values()]
+        lists += [entry.exceptions for entry in listed.values()]
+        lists += cues.values()
+        self.automaton = Automaton(
+            [[s for phrase in phrases for s in sequences(phrase, sets)] for phrases in lists],
+            sets,
+            real_words,
+        )
+        self._scopes = scopes
+
+    def find(self, text: str, tokens: Sequence[Token]) -> list[ConceptHit]:
+        """Find all that the list names in a text, with its polarity.
+
+        Parameters
+        ----------
+        text : str
+            The original, for its punctuation.
+        tokens : sequence of Token
+            What `data.text.tokenize` made of it.
+
+        Returns
+        -------
+        list of ConceptHit
+            In the order of their last words; hits of one name do not overlap.
+        """
+        n = len(self.names)
+        raw: list[tuple[int, int, int]] = []
+        exceptions: list[tuple[int, int, int]] = []
+        cues: list[_Cue] = []
+        for group, first, last in self.automaton.find([_plain(token) for token in tokens]):
+            if group >= 3 * n:
+                cues.append(_Cue(self._cues[group - 3 * n], first, last))
+            elif group >= 2 * n:
+                exceptions.append((group - 2 * n, first, last))
+            else:
+                raw.append((group, first, last))
+        if not raw:
+            return []
+        parts = _sentences(text, tokens)
+        # What ends with one sentence and begins with the next says nothing: "… emergency? Hold on".
+        raw = [hit for hit in raw if parts[0][hit[1]] == parts[0][hit[2] - 1]]
+        if exceptions:
+            raw = [hit for hit in raw if not _excepted(hit, exceptions)]
+        hits = _undenied(_without_overlaps(raw), n)
+        scene = _Scene(parts, hits, cues, self._scopes)
+        found: list[ConceptHit] = []
+        for group, first, last in hits:
+            if group >= n:
+                found.append(ConceptHit(self.names[group - n], "denied", first, last))
+                continue
+            polarity = scene.polarity(first, last) if self._scoped[group] else "said"
+            found.append(ConceptHit(self.names[group], polarity, first, last))
+        return found
+
+
+def _cues(scopes: Scopes) -> Iterator[tuple[str, Phrases]]:
+    """Name every list of cues."""
+    for where in ("before", "after", "around", "later"):
+        for kind, phrases in getattr(scopes, where).items():
+            yield f"{where} {kind}", phrases
+    yield from (("break", scopes.breaks), ("plain", scopes.plain), ("asked", scopes.questions))
+    yield from (("yes", scopes.yes), ("no", scopes.no))
+
+
+class _Scene:
+    """The cues of one text around its hits, looked up by place."""
+
+    def __init__(
+        self,
+        parts: tuple[list[int], list[int], dict[int, bool]],
+        hits: Sequence[tuple[int, int, int]],
+        cues: Sequence[_Cue],
+        scopes: Scopes,
+    ) -> None:
+        self.sentences, self.clauses, self.asks = parts
+        self._scopes = scopes
+        self._covered = {word for _, first, last in hits for word in range(first, last)}
+        self._ends = {number: last for last, number in enumerate(self.sentences, 1)}
+        self._by_last: dict[int, list[_Cue]] = {}
+        self._by_first: dict[int, list[_Cue]] = {}
+        self._around: dict[int, set[str]] = {}
+        self._later: list[_Cue] = []
+        plain = [cue for cue in cues if cue.kind == "plain"]
+        for cue in cues:
+            # "don't" in "don't want to live" denies nothing.
+            if self._covered.issuperset(range(cue.first, cue.last)):
+                continue
+            if plain and any(p.first <= cue.first and cue.last <= p.last for p in plain):
+                continue
+            where, _, kind = cue.kind.partition(" ")
+            if where == "around":
+                self._around.setdefault(self.sentences[cue.first], set()).add(kind)
+            elif where == "later":
+                self._later.append(cue)
+            else:
+                self._by_last.setdefault(cue.last, []).append(cue)
+                self._by_first.setdefault(cue.first, []).append(cue)
+
+    def polarity(self, first: int, last: int) -> str:
+        """Say how the words `[first, last)` were spoken of."""
+        near = self._before(first)
+        if "question" in near and self.asks.get(self.sentences[first]) is not False:
+            answer = self._answer(last)
+            if answer is not None:
+                return answer
+            if self.asks.get(self.sentences[first]):
+                return "asked"
+        near |= self._after(last)
+        near |= self._around.get(self.sentences[first], set())
+        for cue in self._later:
+            if last <= cue.first <= last + _TAKEN_BACK:
+                near.add(cue.kind.removeprefix("later "))
+        return next((polarity for kind, polarity in _CUES.items() if kind in near), "said")
+
+    def _before(self, first: int) -> set[str]:
+        """Name the kinds of cues that reach the word `first` from before it."""
+        found: set[str] = set()
+        between = 0
+        broken = False
+        reach = self._scopes.reach
+        for end in range(first, max(0, first - _LOOK_BACK), -1):
+            if self.sentences[end - 1] != self.sentences[first]:
+                break
+            for cue in self._by_last.get(end, ()):
+                if self.sentences[cue.first] != self.sentences[first]:
+                    continue
+                if cue.kind == "asked":
+                    if between <= reach["asked"]:
+                        found.add("question")
+                elif cue.kind.startswith("before ") and not broken:
+                    kind = cue.kind.removeprefix("before ")
+                    # "no weapons, calm": a bare "no" ends with its clause.
+                    same = kind != "denied" or self.clauses[end - 1] == self.clauses[first]
+                    # "weapons denied, off meds": it denies what stands before it.
+                    taken = kind == "denied_list" and cue.first - 1 in self._covered
+                    if same and not taken and between <= reach[kind]:
+                        found.add(kind)
+            broken = broken or any(c.kind == "break" for c in self._by_last.get(end, ()))
+            between += end - 1 not in self._covered
+        return found
+
+    def _after(self, last: int) -> set[str]:
+        """Name the kinds of cues that follow upon the word before `last`."""
+        found: set[str] = set()
+        reach = self._scopes.after_reach
+        for first in range(last, last + 1 + max(reach.values(), default=0)):
+            if self._ends[self.sentences[last - 1]] <= first:
+                break
+            for cue in self._by_first.get(first, ()):
+                if cue.kind.startswith("after "):
+                    kind = cue.kind.removeprefix("after ")
+                    # A kind with a reach of its own may cross a comma and stand off.
+                    near = (
+                        first - last <= reach[kind]
+                        if kind in reach
+                        else first == last and self.clauses[first] == self.clauses[last - 1]
+                    )
+                    if near and cue.last not in self._covered:
+                        found.add(kind)
+            if any(c.kind == "break" for c in self._by_first.get(first, ())):
+                break
+        return found
+
+    def _answer(self, last: int) -> str | None:
+        """Read the answer to a question that was asked in the words before `last`."""
+        start = self._ends[self.sentences[last - 1]]
+        for begin, reach in ((start, 1), (last, _YES_NO_REACH)):
+            for first in range(begin, begin + reach):
+                kinds = {cue.kind for cue in self._by_first.get(first, ())}
+                if "no" in kinds:
+                    return "denied"
+                if "yes" in kinds:
+                    return "said"
+        return None
+
+
+def _excepted(hit: tuple[int, int, int], exceptions: Iterable[tuple[int, int, int]]) -> bool:
+    """Tell whether words of a hit belong to something that only looks like it."""
+    return any(
+        group == hit[0] and first < hit[2] and hit[1] < last for group, first, last in exceptions
+    )
+
+
+def _without_overlaps(raw: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Join overlapping occurrences of one name into one."""
+    ends: dict[int, int] = {}
+    hits: list[tuple[int, int, int]] = []
+    for group, first, last in raw:
+        at = ends.get(group)
+        if at is not None and hits[at][2] > first:
+            hits[at] = (group, min(hits[at][1], first), max(hits[at][2], last))
+        else:
+            ends[group] = len(hits)
+            hits.append((group, first, last))
+    return hits
+
+
+def _undenied(hits: Sequence[tuple[int, int, int]], names: int) -> list[tuple[int, int, int]]:
+    """Leave out what stands within a denial of the same name: "not violent" says no violence."""
+    denials = [(group - names, first, last) for group, first, last in hits if group >= names]
+    if not denials:
+        return list(hits)
+    return [hit for hit in hits if hit[0] >= names or not _excepted(hit, denials)]
+
+
+def _sentences(text: str, tokens: Sequence[Token]) -> tuple[list[int], list[int], dict[int, bool]]:
+    """Give sentences and clauses numbers; tell which sentences end as a question.
+
+    A text without any question mark says nothing of its questions.
+    """
+    clauses: list[int] = []
+    clause = 0
+    numbers: list[int] = []
+    number = 0
+    asks: dict[int, bool] = {}
+    marks = "?" in text
+    end = 0
+    for token in tokens:
+        between = text[end : token.start]
+        if numbers and len(between) > 1 and _HARD.search(between):
+            if marks:
+                asks[number] = "?" in between
+            number += 1
+            clause += 1
+        elif "," in between:
+            clause += 1
+        numbers.append(number)
+        clauses.append(clause)
+        end = max(end, token.end)
+    if marks:
+        asks[number] = "?" in text[end:]
+    return numbers, clauses, asks
