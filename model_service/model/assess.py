@@ -82,7 +82,7 @@ def advise(
     Parameters
     ----------
     release : Release
-        Its thresholds, whichever plan is applied.
+        Its thresholds and rules, whichever plan is applied.
     plan : ResponsePlan
         The release's own, or another to compare it with.
     call : Call
@@ -96,7 +96,7 @@ def advise(
     Recommendation, tuple of NextQuestion
     """
     teams = Teams(plan, call, free)
-    facts = facts_of(call, scored, plan.facts)
+    facts = facts_of(call, scored, plan.facts, release.rules)
     abstained = abstention(
         call,
         scored,

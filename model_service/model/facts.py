@@ -12,7 +12,7 @@ from typing import NamedTuple
 from data.call import Answer, Call, Question
 from data.text import tokenize
 from model_service.model.matching import Polarity
-from model_service.model.rules import read_facts
+from model_service.model.rules import RuleReader
 from model_service.model.scorer import Scored
 
 FACTS: tuple[Question, ...] = (
@@ -99,7 +99,7 @@ def settle(answer: Answer | None, spans: Iterable[Span]) -> tuple[Answer, bool]:
     return "unknown", False
 
 
-def facts_of(call: Call, scored: Scored, codes: Iterable[str]) -> Facts:
+def facts_of(call: Call, scored: Scored, codes: Iterable[str], rules: RuleReader) -> Facts:
     """Gather what is known of a call.
 
     Parameters
@@ -109,6 +109,8 @@ def facts_of(call: Call, scored: Scored, codes: Iterable[str]) -> Facts:
         What the model made of it; its words are used again here.
     codes : iterable of str
         The questions to gather, `FACTS` among them.
+    rules : RuleReader
+        What reads the narrative.
     """
     spans: dict[str, list[Span]] = {}
     if call.narrative:
@@ -116,7 +118,7 @@ def facts_of(call: Call, scored: Scored, codes: Iterable[str]) -> Facts:
         tokens = next(read, None)
         if tokens is None:  # a model that does not read it
             tokens = tokenize(call.narrative)
-        for fact, polarity, first, last in read_facts(call.narrative, tokens):
+        for fact, polarity, first, last in rules.read(call.narrative, tokens):
             span = Span(NARRATIVE, tokens[first].start, tokens[last - 1].end, polarity)
             spans.setdefault(fact, []).append(span)
     answers = call.answers

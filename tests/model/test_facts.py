@@ -13,7 +13,7 @@ from data.call import QUESTIONS, Answer, Call
 from model_service.model.facts import FACTS, Facts, Span, facts_of, settle
 from model_service.model.matching import POLARITIES
 from model_service.model.scorer import Scored
-from tests.builders import make_scorer
+from tests.builders import make_rules, make_scorer
 from tests.strategies import narratives
 
 NOON = datetime(2021, 10, 5, 16, tzinfo=UTC)
@@ -26,7 +26,7 @@ def spans(*polarities: str) -> list[Span]:
 
 def facts(narrative: str = "", **answers: Any) -> Facts:
     call = Call(call_id="a", received_at=NOON, narrative=narrative, answers=answers)
-    return facts_of(call, make_scorer().score(call), QUESTIONS)
+    return facts_of(call, make_scorer().score(call), QUESTIONS, make_rules())
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_evidence_is_the_answer_and_the_place_in_the_original() -> None:
 
 def test_a_model_that_reads_no_narrative_knows_the_facts_all_the_same() -> None:
     call = Call(call_id="a", received_at=NOON, narrative="he has a knife")
-    blind = facts_of(call, Scored((0.0, 0.0), [], [], []), FACTS)
+    blind = facts_of(call, Scored((0.0, 0.0), [], [], []), FACTS, make_rules())
     assert blind["weapon"] == facts("he has a knife")["weapon"]
     assert blind["weapon"].value == "yes"
 

@@ -18,7 +18,7 @@ from model_service.model.compile import yes_shares
 from model_service.model.plan import PROTOCOL, ResponsePlan, Thresholds, load_plan
 from model_service.model.release import Release
 from model_service.model.scorer import MISSING, CategoryTable
-from tests.builders import make_scorer
+from tests.builders import make_rules, make_scorer
 from tests.invented import make_plan
 from tests.model.test_recommend import plans
 
@@ -47,6 +47,7 @@ def release(plan: ResponsePlan = BOSTON, shares: dict[str, float] = SHARES) -> R
         digest="",
         signer=None,
         scorer=replace(scorer, categories=tables, yes_shares=shares),
+        rules=make_rules(),
         plan=plan,
         plan_digest="",
         thresholds={target: Thresholds(low=0.2, high=0.6) for target in TARGETS},

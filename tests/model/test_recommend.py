@@ -25,6 +25,7 @@ from model_service.model.safeguards import AbstentionReason
 from model_service.model.scorer import Prediction, Scored
 from model_service.model.teams import Free, Teams, UnservedReason, obstacle
 from model_service.model.texts import ENGLISH
+from tests.builders import make_rules
 from tests.invented import make_plan, plan_document
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -40,7 +41,7 @@ def call(at: datetime = NOON, **fields: Any) -> Call:
 
 def known(plan: ResponsePlan, made: Call) -> Facts:
     """What is known of a call, by a model that reads nothing."""
-    return facts_of(made, Scored((0.0, 0.0), [], [], []), plan.facts)
+    return facts_of(made, Scored((0.0, 0.0), [], [], []), plan.facts, make_rules())
 
 
 def apply(

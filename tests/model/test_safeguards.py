@@ -15,7 +15,7 @@ from model_service.model.safeguards import (
     abstention,
     disqualifiers,
 )
-from tests.builders import make_scorer
+from tests.builders import make_rules, make_scorer
 
 NOON = datetime(2021, 10, 5, 16, tzinfo=UTC)
 EFFECTS: Any = {"weapon": "risk_high", "injury": "protocol"}
@@ -33,7 +33,7 @@ def reason(
     return abstention(
         made,
         scored,
-        facts_of(made, scored, QUESTIONS),
+        facts_of(made, scored, QUESTIONS, make_rules()),
         min_known_words=least,
         min_known_share=share,
         languages=frozenset(["en"]),
@@ -42,7 +42,8 @@ def reason(
 
 def found(**fields: Any) -> tuple[Disqualifier, ...]:
     made = call(**fields)
-    return disqualifiers(facts_of(made, make_scorer().score(made), QUESTIONS), EFFECTS)
+    scored = make_scorer().score(made)
+    return disqualifiers(facts_of(made, scored, QUESTIONS, make_rules()), EFFECTS)
 
 
 def test_only_a_yes_disqualifies() -> None:
