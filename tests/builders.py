@@ -12,7 +12,8 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from model_service.model.plan import load_plan
-from model_service.model.release import canonical, scorer_files, write_release
+from model_service.model.release import RULES, canonical, scorer_files, write_release
+from model_service.model.rules import RuleReader, rule_reader, rules_text
 from model_service.model.scorer import HOUR, MISSING, CategoryTable, Scorer, TextTable
 from model_service.service.accounts import Accounts
 from model_service.service.settings import Settings
@@ -64,7 +65,13 @@ def make_scorer(*, bias: tuple[float, float] = (-1.5, -2.0)) -> Scorer:
             ),
             CategoryTable(HOUR, {str(h): (h / 100, -h / 200) for h in range(24)}, (0, 0), (0.1, 0)),
         ),
+        yes_shares={"weapon": 0.1, "injury": 0.2, "hallucinations": 0.4},
     )
+
+
+def make_rules() -> RuleReader:
+    """Make the reader of the rules that the project ships."""
+    return rule_reader(rules_text())
 
 
 def release_files(scorer: Scorer | None = None, *, card: str = "# A card\n") -> dict[str, bytes]:
@@ -73,6 +80,7 @@ def release_files(scorer: Scorer | None = None, *, card: str = "# A card\n") -> 
     bands = {"low": 0.2, "high": 0.6}
     return {
         **scorer_files(scorer or make_scorer()),
+        RULES: rules_text().encode(),
         "thresholds.json": canonical({"mental_health_crisis": bands, "safety_risk": bands}),
         "plan.yaml": plan.encode(),
         "metrics.json": canonical({"auroc": {"mental_health_crisis": 0.9}}),

@@ -17,12 +17,14 @@ from model_service.model.classifier import CallClassifier
 from model_service.model.compile import compile_scorer
 from model_service.model.plan import load_plan
 from model_service.model.release import (
+    RULES,
     Release,
     canonical,
     load_release,
     scorer_files,
     write_release,
 )
+from model_service.model.rules import rule_reader, rules_text
 from model_service.model.scorer import Scorer
 from training.card import model_card
 from training.config import TrainingConfig
@@ -92,6 +94,7 @@ def train(
         digest="",
         signer=None,
         scorer=scorer,
+        rules=rule_reader(rules_text()),
         plan=plan,
         plan_digest="",
         thresholds=fitted.thresholds,
@@ -102,6 +105,7 @@ def train(
     card = model_card(config, plan, dataset.manifest, metrics)
     files = {
         **scorer_files(scorer),
+        RULES: rules_text().encode(),
         "thresholds.json": canonical(metrics["thresholds"]),
         "plan.yaml": plan_text.encode(),
         "metrics.json": canonical(metrics),

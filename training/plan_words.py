@@ -9,12 +9,15 @@ from typing import get_args
 
 from data.call import QUESTION_TEXTS, TARGETS, Call
 from data.premise import Counts
-from model_service.model.assess import apply
+from model_service.model.assess import advise
+from model_service.model.facts import FACTS, Fact
 from model_service.model.places import spelled
 from model_service.model.plan import PROTOCOL, Band, Response, ResponsePlan
-from model_service.model.recommend import obstacle
+from model_service.model.questions import Consequence, NextQuestion
+from model_service.model.recommend import Recommendation
 from model_service.model.release import Release
 from model_service.model.rota import DAYS, HOLIDAY, Shift
+from model_service.model.teams import Teams
 
 MODES = {
     "off": "The model is not asked.",
@@ -64,11 +67,15 @@ def _plan(plan: ResponsePlan) -> Iterator[str]:
     yield (
         f"- Fewer than {plan.abstain.min_known_words} words are known to it, or nothing was said."
     )
+    if plan.abstain.min_known_share:
+        yield f"- Fewer than {plan.abstain.min_known_share:.0%} of the narrative's words are known."
     yield f"- The call is in a language other than {_list(plan.abstain.languages)}."
+    yield "- Answers and narrative contradict each other."
     if plan.disqualifiers:
         yield "\n## What stands above the model\n"
         for question, effect in plan.disqualifiers.items():
-            yield f"- “{QUESTION_TEXTS[question]}” answered yes: {EFFECTS[effect]}."
+            said = ", or said in the narrative" if question in FACTS else ""
+            yield f"- “{QUESTION_TEXTS[question]}” answered yes{said}: {EFFECTS[effect]}."
     yield "\n## Who is recommended, in order of preference\n"
     for number, response in enumerate(plan.responses, 1):
         yield f"{number}. **{response.name}** (`{response.id}`). {_response(plan, response)}"
@@ -106,6 +113,9 @@ def _response(plan: ResponsePlan, response: Response) -> str:
     said.append(
         "Everywhere." if response.places is None else f"In {_list(sorted(response.places))}."
     )
+    if response.needs:
+        needed = _list([f"“{QUESTION_TEXTS[question]}”" for question in response.needs], "and")
+        said.append(f"Only once {needed} is known to be no.")
     if response.units is not None:
         said.append(f"{response.units} units; only while one is reported free.")
     return " ".join(said)
@@ -169,7 +179,12 @@ def _always(response: Response, today: date) -> bool:
 
 
 def explained(
-    release: Release, plan: ResponsePlan, call: Call, history: Counts | None = None
+    release: Release,
+    plan: ResponsePlan,
+    call: Call,
+    history: Counts | None = None,
+    *,
+    quoting: bool = False,
 ) -> str:
     """Write step by step why a plan says what it says of a call.
 
@@ -181,20 +196,21 @@ def explained(
         Its own, or another.
     call : Call
     history : tuple of int, optional
+    quoting : bool
+        Whether to repeat the words that say or deny a fact. Else nothing of the narrative is in it.
 
     Returns
     -------
     str
-        Nothing of the narrative is in it.
     """
-    return "\n".join(_steps(release, plan, call, history)) + "\n"
+    return "\n".join(_steps(release, plan, call, history, quoting)) + "\n"
 
 
 def _steps(
-    release: Release, plan: ResponsePlan, call: Call, history: Counts | None
+    release: Release, plan: ResponsePlan, call: Call, history: Counts | None, quoting: bool
 ) -> Iterator[str]:
     scored = release.scorer.score(call, history)
-    made = apply(plan, release.thresholds, call, scored)
+    made, questions = advise(release, plan, call, scored)
     local = call.received_at.astimezone(plan.zone)
     holiday = plan.holidays.get(local.date())
     place = call.neighborhood or "neighbourhood not known"
@@ -219,31 +235,12 @@ def _steps(
                 f"   {_spoken(target):<17} {p:.3f}: {band} (medium from {limits.low:.3f}, high "
                 f"from {high})"
             )
-    if made.disqualifiers:
-        yield "3. facts             " + "; ".join(
-            f"{hit.evidence}: {EFFECTS[hit.effect]}" for hit in made.disqualifiers
-        )
-    else:
-        yield "3. facts             none that stands above the model"
-    if made.bands is None or any(hit.effect == "protocol" for hit in made.disqualifiers):
-        yield "4. responses         not asked"
-    else:
-        yield "4. responses         in order of preference; units are not asked for here"
-        for response in plan.responses:
-            if not response.takes(made.bands):
-                verdict = "does not take " + ", ".join(
-                    f"{_spoken(target)} {band}"
-                    for target, band in made.bands.items()
-                    if band not in getattr(response, target)
-                )
-            else:
-                obstructed = obstacle(plan, response, call, local, None)
-                verdict = "fits" + (f", and can't be sent: {obstructed}" if obstructed else "")
-            mark = "→" if response.id == made.response else " "
-            yield f"   {mark} {response.id:<20} {verdict}"
+    yield from _facts(plan, call, made, quoting)
+    yield from _responses(plan, call, made)
     yield f"5. recommendation    {made.name} [{made.response}]"
     for reason in made.reasons:
         yield f"   - {reason.text} [{reason.code}]"
+    yield from _questions(questions)
     if plan.mode != "advisory":
         yield f"   {plan.mode}: {MODES[plan.mode]}"
     elif plan.hold_back:
@@ -252,13 +249,86 @@ def _steps(
         yield "   the protocol is what the centre would do without this software"
 
 
+def _facts(plan: ResponsePlan, call: Call, made: Recommendation, quoting: bool) -> Iterator[str]:
+    effects = {hit.code: f": {EFFECTS[hit.effect]}" for hit in made.disqualifiers}
+    spoken_of = [fact for fact in made.facts if fact.answer is not None or fact.spans]
+    silent = [fact.code for fact in made.facts if fact not in spoken_of]
+    if spoken_of:
+        yield "3. facts"
+    else:
+        yield "3. facts             nothing was answered or said of any"
+    for fact in spoken_of:
+        mark = "!" if fact.code in effects else " "
+        value = fact.value + (", contradictory" if fact.contradictory else "")
+        yield f"   {mark} {fact.code:<20} {value}{effects.get(fact.code, '')}"
+        yield f"     by {'; '.join(_evidence(fact, call, quoting))}"
+    if spoken_of and silent:
+        yield f"     not known: {', '.join(silent)}"
+
+
+def _evidence(fact: Fact, call: Call, quoting: bool) -> Iterator[str]:
+    if fact.answer is not None:
+        yield f"answers.{fact.code}: {fact.answer}"
+    for span in fact.spans:
+        place = f"{span.column} {span.start}-{span.end}, {span.polarity}"
+        words = getattr(call, span.column)[span.start : span.end]
+        yield f"{place}: “{words}”" if quoting else place
+
+
+def _responses(plan: ResponsePlan, call: Call, made: Recommendation) -> Iterator[str]:
+    if made.bands is None or any(hit.effect == "protocol" for hit in made.disqualifiers):
+        yield "4. responses         not asked"
+        return
+    yield "4. responses         in order of preference; units are not asked for here"
+    teams = Teams(plan, call)
+    values = {fact.code: fact.value for fact in made.facts}
+    for response in plan.responses:
+        if not response.takes(made.bands):
+            verdict = "does not take " + ", ".join(
+                f"{_spoken(target)} {band}"
+                for target, band in made.bands.items()
+                if band not in getattr(response, target)
+            )
+        elif stated := [code for code in response.needs if values[code] == "yes"]:
+            verdict = f"does not take a yes to {', '.join(stated)}"
+        elif obstructed := teams.obstacle(response):
+            verdict = f"fits, and can't be sent: {obstructed}"
+        elif lacking := [code for code in response.needs if values[code] == "unknown"]:
+            verdict = f"fits, but for what is not known: {', '.join(lacking)}"
+        else:
+            verdict = "fits"
+        mark = "→" if response.id == made.response else " "
+        yield f"   {mark} {response.id:<20} {verdict}"
+
+
+def _questions(questions: tuple[NextQuestion, ...]) -> Iterator[str]:
+    if not questions:
+        yield "6. next question     none whose answer is likely to change this"
+        return
+    yield "6. next question     by how likely its answer changes this"
+    for asked in questions:
+        likely = f"{asked.change_probability:.0%}"
+        yield f"   {asked.text} ({likely}) {asked.why.text} [{asked.why.code}]"
+        for answer, then in (("yes", asked.if_yes), ("no", asked.if_no)):
+            yield f"     {answer:<3} → {then.name} [{then.response}]{_moves(then)}"
+
+
+def _moves(then: Consequence) -> str:
+    moved = [
+        f"{_spoken(target)} {getattr(then, target):+.3f}"
+        for target in TARGETS
+        if abs(getattr(then, target)) >= 0.0005
+    ]
+    return f"; {', '.join(moved)}" if moved else ""
+
+
 def _spoken(target: str) -> str:
     return {"mental_health_crisis": "crisis", "safety_risk": "safety risk"}[target]
 
 
-def _list(items: tuple[str, ...] | list[str]) -> str:
+def _list(items: tuple[str, ...] | list[str], word: str = "or") -> str:
     *first, last = items
-    return f"{', '.join(first)} or {last}" if first else last
+    return f"{', '.join(first)} {word} {last}" if first else last
 
 
 def _day(day: date) -> str:

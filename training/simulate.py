@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from model_service.model.assess import apply
+from model_service.model.assess import advise
 from model_service.model.plan import PROTOCOL, ResponsePlan
 from model_service.model.release import Release
 from training.history import calls_and_counts
@@ -39,9 +39,10 @@ def simulate(
 
     Returns
     -------
-    pandas.DataFrame of shape (n_calls, 4 + 2 * n_plans)
-        `call_id`, `received_at`, `neighborhood`, `hour`; per plan its `<name>` (the response) and
-        `<name> unserved` (responses that fitted and could not be sent, as `response:reason`).
+    pandas.DataFrame of shape (n_calls, 4 + 3 * n_plans)
+        `call_id`, `received_at`, `neighborhood`, `hour`; per plan its `<name>` (the response),
+        `<name> unserved` (responses that fitted and could not be sent, as `response:reason`) and
+        `<name> awaiting` (those that fitted but for a fact that was not known, `response:fact`).
     """
     latest = calls.sort_values("revision", kind="stable").drop_duplicates("call_id", keep="last")
     latest = latest.sort_index()
@@ -56,9 +57,10 @@ def simulate(
             "hour": call.received_at.astimezone(zone).hour,
         }
         for name, plan in plans.items():
-            made = apply(plan, release.thresholds, call, scored)
+            made, _ = advise(release, plan, call, scored, asking=False)
             row[name] = made.response
             row[f"{name} unserved"] = [f"{u.response}:{u.reason}" for u in made.unserved]
+            row[f"{name} awaiting"] = [f"{a.response}:{a.fact}" for a in made.awaiting]
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -85,7 +87,10 @@ def report(simulated: pd.DataFrame, plans: Mapping[str, ResponsePlan]) -> str:
         parts.append(_counts(simulated, name, order))
         parts.append(_cross(simulated, "neighborhood", name, order))
         parts.append(_cross(simulated, "hour", name, order))
-        parts.append(_unserved(simulated[f"{name} unserved"]))
+        unserved = _missed(simulated[f"{name} unserved"], "fitted, and could not be sent", "why")
+        parts.append(unserved or "Every response that fitted could be sent.")
+        awaiting = _missed(simulated[f"{name} awaiting"], "fitted, but for what was not known", "")
+        parts += [awaiting] if awaiting else []
     if len(plans) == 2:
         parts.append(_differences(simulated, *plans))
     return "\n\n".join(parts) + "\n"
@@ -109,12 +114,12 @@ def _cross(simulated: pd.DataFrame, by: str, name: str, order: list[str]) -> str
     return _table([by, *order], rows)
 
 
-def _unserved(column: pd.Series) -> str:
+def _missed(column: pd.Series, what: str, why: str) -> str:
     counts = column.explode().dropna().value_counts()
     if counts.empty:
-        return "Every response that fitted could be sent."
+        return ""
     rows = [[*str(key).split(":"), f"{n:,}"] for key, n in sorted(counts.items())]
-    return _table(["fitted, and could not be sent", "why", "calls"], rows)
+    return _table([what, why, "calls"], rows)
 
 
 def _differences(simulated: pd.DataFrame, first: str, second: str) -> str:

@@ -25,7 +25,7 @@ import orjson
 
 from data.frame import to_calls, to_records
 from data.sources.synthetic import synthesize
-from model_service.model.assess import assess
+from model_service.model.assess import advise, assess
 from model_service.model.release import load_release
 from model_service.model.store import champion
 
@@ -70,7 +70,7 @@ def batch(home: Path, work: Path) -> tuple[str, str]:
 
 
 def one_call(home: Path) -> tuple[float, float]:
-    """Time one call through scorer, safeguards, plan and explanation, in microseconds."""
+    """Time one call through scorer, safeguards, plan, question and explanation, in µs."""
     release = load_release(champion(home / "releases"), trusted=None)
     calls = to_calls(synthesize(2_000, seed=8).calls)
     took = []
@@ -80,6 +80,25 @@ def one_call(home: Path) -> tuple[float, float]:
         took.append((time.perf_counter() - begun) * 1e6)
     words = np.array([len(call.narrative.split()) for call in calls])
     return float(np.median(took)), float(np.median(words))
+
+
+def plan_alone(home: Path) -> tuple[float, float, int]:
+    """Time facts, disqualifiers, plan and next question of a note of 40 words, in microseconds.
+
+    What the words are normalised to is taken from the score; the score itself is not counted.
+    """
+    release = load_release(champion(home / "releases"), trusted=None)
+    calls = to_calls(synthesize(20_000, seed=10).calls)
+    notes = [call for call in calls if 36 <= len(call.narrative.split()) <= 44]
+    asked = [(call, release.scorer.score(call)) for call in notes]
+    for call, scored in asked:  # what is built once is built
+        advise(release, release.plan, call, scored)
+    took = []
+    for call, scored in asked:
+        begun = time.perf_counter()
+        advise(release, release.plan, call, scored)
+        took.append((time.perf_counter() - begun) * 1e6)
+    return float(np.median(took)), float(np.percentile(took, 99)), len(took)
 
 
 def api(home: Path, work: Path) -> tuple[float, float]:
@@ -139,14 +158,18 @@ def main() -> None:
         work = Path(folder)
         scored, rate = batch(home, work)
         single, words = one_call(home)
+        median, late, notes = plan_alone(home)
         p50, p99 = api(home, work)
     (HERE / "results.md").write_text(
         "<!-- Written by run.py; do not edit. -->\n# Results\n\n"
         f"{where}.\n\n"
         "| what | figure |\n|---|--:|\n"
         f"| `crisiscall score`, {scored} calls, JSONL in and out, every core | {rate} calls/s |\n"
-        f"| one call of {words:.0f} words (median): score, safeguards, plan, explanation "
-        f"| {single:.0f} µs |\n"
+        f"| one call of {words:.0f} words (median): score, safeguards, plan, question, "
+        f"explanation | {single:.0f} µs |\n"
+        f"| facts, disqualifiers, plan and next question of a note of about 40 words ({notes:,} "
+        f"notes), median | {median:.0f} µs |\n"
+        f"| the same, p99 | {late:.0f} µs |\n"
         f"| `POST /v1/assessments`, one client, durable log, p50 | {p50:.2f} ms |\n"
         f"| the same, p99 | {p99:.2f} ms |\n",
         encoding="utf-8",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import OneHotEncoder
 
-from data.call import TARGETS
+from data.call import ANSWER_PREFIX, QUESTIONS, TARGETS
 from model_service.model.classifier import CallClassifier
 from model_service.model.features import Concepts, HistoryCounts, HistoryFeature
 from model_service.model.scorer import (
@@ -69,7 +69,28 @@ def compile_scorer(classifier: CallClassifier, X: pd.DataFrame) -> Scorer:
         categories=tuple(categories),
         concepts=concepts,
         history=history,
+        yes_shares=yes_shares(X),
     )
+
+
+def yes_shares(X: pd.DataFrame) -> dict[str, float]:
+    """Share of yes among the answers yes and no to each question.
+
+    Smoothed by a call of each (Laplace's rule of succession), so that no answer is impossible. A
+    question to which there is no such answer has no share.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame of shape (n_calls, n_columns)
+        A later revision of a call counts as much as the first.
+    """
+    shares = {}
+    for question in QUESTIONS:
+        answers = X[ANSWER_PREFIX + question]
+        yes, no = int((answers == "yes").sum()), int((answers == "no").sum())
+        if yes + no:
+            shares[question] = (yes + 1) / (yes + no + 2)
+    return shares
 
 
 def _history(

@@ -27,6 +27,7 @@ _CUES: dict[str, Polarity] = {
     "denied": "denied",
     "denied_list": "denied",
     "past": "past",
+    "past_list": "past",
     "other": "other",
     "asked": "asked",
     "supposed": "supposed",
@@ -83,6 +84,8 @@ class Scopes(Part):
     ----------
     reach : dict
         Kind of cue → how many words may stand between a cue and the phrase after it.
+    bound : tuple of str
+        Kinds whose cues before a phrase reach no further than their clause: "no weapons, calm".
     before : dict
         Kind → cues that stand before a phrase, within its sentence.
     after : dict
@@ -104,6 +107,7 @@ class Scopes(Part):
     """
 
     reach: dict[str, int]
+    bound: Phrases = ("denied",)
     before: _Cues
     after: _Cues
     after_reach: dict[str, int] = {}
@@ -318,8 +322,10 @@ class _Scene:
                         found.add("question")
                 elif cue.kind.startswith("before ") and not broken:
                     kind = cue.kind.removeprefix("before ")
-                    # "no weapons, calm": a bare "no" ends with its clause.
-                    same = kind != "denied" or self.clauses[end - 1] == self.clauses[first]
+                    same = (
+                        kind not in self._scopes.bound
+                        or self.clauses[end - 1] == self.clauses[first]
+                    )
                     # "weapons denied, off meds": it denies what stands before it.
                     taken = kind == "denied_list" and cue.first - 1 in self._covered
                     if same and not taken and between <= reach[kind]:

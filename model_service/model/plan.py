@@ -28,6 +28,7 @@ from pydantic import (
 from data.call import TARGETS, Call, Question
 from data.document import Day, DocumentError, first_mistake, mistakes, read_document
 from data.errors import InputError
+from model_service.model.facts import FACTS
 from model_service.model.places import Outline, spelled
 from model_service.model.rota import Shift
 from model_service.model.safeguards import Effect
@@ -84,6 +85,13 @@ class AbstainRule(_Part):
     """When the model is not asked."""
 
     min_known_words: int = Field(ge=0)
+    min_known_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of a narrative's words that the model must know; a narrative in another "
+        "language falls below it, whatever language is stated.",
+    )
     languages: Annotated[
         tuple[Tag, ...],
         Field(strict=False, min_length=1, description="Primary subtags, such as en."),
@@ -112,6 +120,11 @@ class Response(_Part):
         ge=1,
         description="How many units there are. With it, the team is recommended only while it is "
         "reported that one of them is free; without it, nobody asks.",
+    )
+    needs: Annotated[tuple[Question, ...], Field(strict=False)] = Field(
+        (),
+        description="Disqualifiers that must be known to be no; while one is not known, the team "
+        "is not recommended.",
     )
 
     @model_validator(mode="after")
@@ -237,6 +250,12 @@ class ResponsePlan(_Part):
                 raise ValueError(
                     f"{response.id}: a team without police can't take the safety band 'high'"
                 )
+            for question in response.needs:
+                if question not in self.disqualifiers:
+                    raise ValueError(
+                        f"{response.id}: needs {question}, which is no disqualifier; a yes must "
+                        "have an effect as well"
+                    )
         if self.when_none_free != PROTOCOL and self.stand_in is None:
             raise ValueError(
                 f"when_none_free: must be {PROTOCOL!r} or the id of a response with police"
@@ -256,6 +275,17 @@ class ResponsePlan(_Part):
     def languages(self) -> frozenset[str]:
         """Languages in which the model is asked."""
         return frozenset(self.abstain.languages)
+
+    @cached_property
+    def facts(self) -> tuple[str, ...]:
+        """The questions of which it matters what is known."""
+        return tuple(dict.fromkeys([*FACTS, *self.disqualifiers]))
+
+    @cached_property
+    def needed(self) -> tuple[str, ...]:
+        """The questions that some response needs to be known to be no."""
+        named = (question for response in self.responses for question in response.needs)
+        return tuple(dict.fromkeys(named))
 
     @cached_property
     def words(self) -> dict[str, str]:
@@ -311,6 +341,7 @@ class ResponsePlan(_Part):
     def prepare(self) -> None:
         """Compile what is used at every call, so that no call has to wait for it."""
         _ = self.zone, self.languages, self.words, self.stand_in, self._served
+        _ = self.facts, self.needed
         for outline in self.areas.values():
             outline.prepare()
 

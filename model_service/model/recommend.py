@@ -1,33 +1,24 @@
-"""`recommend()`: from probabilities to a kind of team, as the response plan says.
+"""`recommend()`: from probabilities and facts to a kind of team, as the response plan says.
 
 Evaluation, batch scoring, simulation and the service call the same function.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
 
-from data.call import TARGETS, Call
-from model_service.model.plan import PROTOCOL, Band, Response, ResponsePlan, ThresholdSet
-from model_service.model.safeguards import AbstentionReason, Disqualifier
+from data.call import TARGETS
+from model_service.model.facts import Fact, Facts
+from model_service.model.plan import Band, ResponsePlan, ThresholdSet
+from model_service.model.safeguards import (
+    AbstentionReason,
+    Disqualifier,
+    Effect,
+    disqualifiers,
+)
 from model_service.model.scorer import Prediction
-
-UnservedReason = Literal[
-    "not_started",
-    "ended",
-    "out_of_hours",
-    "out_of_area",
-    "place_unknown",
-    "busy",
-    "units_unknown",
-]
-"""Why a team that fits can't be sent."""
-
-Free = Mapping[str, int]
-"""Response → how many of its units are free, of the responses of which that is known."""
+from model_service.model.teams import Awaiting, Bands, Choice, Teams, Unserved
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +27,6 @@ class Reason:
 
     code: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unserved:
-    """A response that fits the call but can't be sent, and why."""
-
-    response: str
-    reason: UnservedReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +48,10 @@ class Recommendation:
     disqualifiers : tuple of Disqualifier
     unserved : tuple of Unserved
         Responses that fit better, or as well, and can't be sent.
+    awaiting : tuple of Awaiting
+        Responses that fit better, or as well, but for facts that are not known to be a no.
+    facts : tuple of Fact
+        What was known.
     """
 
     response: str
@@ -75,150 +62,116 @@ class Recommendation:
     reasons: tuple[Reason, ...]
     disqualifiers: tuple[Disqualifier, ...]
     unserved: tuple[Unserved, ...]
+    awaiting: tuple[Awaiting, ...]
+    facts: tuple[Fact, ...]
+
+
+NOTHING_CHOSEN = Choice(None, False, (), ())
+"""The protocol, without a look at any team."""
 
 
 def recommend(
-    call: Call,
     prediction: Prediction,
     *,
-    plan: ResponsePlan,
+    teams: Teams,
     thresholds: ThresholdSet,
-    disqualifiers: tuple[Disqualifier, ...],
+    facts: Facts,
     abstained: AbstentionReason | None,
-    free: Free | None = None,
 ) -> Recommendation:
     """Apply a response plan to a prediction.
 
-    The first response in the plan's order that takes the bands and can be sent is recommended.
-    Where some take them and none can be sent, it is what the plan names for that. Where none takes
-    them, the model abstains, its thresholds keep no promise, or a disqualifier says so, it is the
-    centre's own protocol.
+    The first response in the plan's order that takes the bands, can be sent and lacks no fact is
+    recommended. Where some take them and none can be sent, it is what the plan names for that.
+    Where none takes them, a fact is lacking, the model abstains, its thresholds keep no promise, or
+    a disqualifier says so, it is the centre's own protocol.
 
     Parameters
     ----------
-    call : Call
-        Its place and time are the plan's business, not the model's.
     prediction : Prediction
-    plan : ResponsePlan
+    teams : Teams
+        The plan's, as they stand to the call.
     thresholds : dict of str to Thresholds
-    disqualifiers : tuple of Disqualifier
+    facts : dict of str to Fact
+        Of all questions in the plan's `facts`.
     abstained : str or None
         Why the model was not asked, if it was not.
-    free : mapping of str to int, optional
-        Free units; a response that is not in it is not known to have any. None: units are not
-        asked for, as with calls of the past.
 
     Returns
     -------
     Recommendation
     """
-    facts = tuple(_reason(plan, f"disqualifier:{hit.code}") for hit in disqualifiers)
-
-    def protocol(*reasons: Reason, **more: Any) -> Recommendation:
-        known = {"abstained": False, "bands": None, "unserved": (), **more}
-        return Recommendation(
-            PROTOCOL,
-            plan.protocol.name,
-            None,
-            reasons=(*facts, *reasons),
-            disqualifiers=disqualifiers,
-            **known,
-        )
-
+    plan = teams.plan
+    hits = disqualifiers(facts, plan.disqualifiers)  # type: ignore[arg-type]
+    reasons = [_stated(plan, hit) for hit in hits]
+    bands: Bands | None = None
+    choice = NOTHING_CHOSEN
+    unsupported = unkept(thresholds)
     if abstained is not None:
-        return protocol(_reason(plan, f"abstained:{abstained}"), abstained=True)
-    unsupported = [target for target in TARGETS if thresholds[target].low is None]
-    if unsupported:
-        return protocol(
-            *(_reason(plan, f"unsupported:{target}") for target in unsupported), abstained=True
-        )
-    bands: dict[str, Band] = {
-        target: thresholds[target].band(probability)
-        for target, probability in zip(TARGETS, prediction, strict=True)
-    }
-    banded = [_reason(plan, f"band:{target}:{band}") for target, band in bands.items()]
-    if any(hit.effect == "risk_high" for hit in disqualifiers):
-        bands["safety_risk"] = "high"
-        banded[1] = Reason("band:safety_risk:high", plan.words["raised:safety_risk"])
-    if any(hit.effect == "protocol" for hit in disqualifiers):
-        return protocol(*banded, bands=bands)
-
-    local = call.received_at.astimezone(plan.zone)
-    unserved: list[Unserved] = []
-    missed: list[Reason] = []
-
-    def team(response: Response, *reasons: Reason) -> Recommendation:
-        return Recommendation(
-            response.id,
-            response.name,
-            response.police,
-            False,
-            bands,
-            (*facts, *banded, *missed, *reasons),
-            disqualifiers,
-            tuple(unserved),
-        )
-
-    for response, why in fitting(plan, bands, call, local, free):
-        if why is None:
-            return team(response)
-        unserved.append(Unserved(response.id, why))
-        text = plan.words[f"unserved:{why}"].replace("{name}", response.name)
-        missed.append(Reason(f"unserved:{response.id}:{why}", text))
-    if not unserved:
-        return protocol(*banded, bands=bands)
-    stand_in = plan.stand_in
-    if stand_in is not None and obstacle(plan, stand_in, call, local, free) is None:
-        text = plan.words["when_none:response"].replace("{name}", stand_in.name)
-        return team(stand_in, Reason(f"when_none:{stand_in.id}", text))
-    none = _reason(plan, "when_none:protocol")
-    return protocol(*banded, *missed, none, bands=bands, unserved=tuple(unserved))
+        reasons.append(_reason(plan, f"abstained:{abstained}"))
+    elif unsupported:
+        reasons += [_reason(plan, f"unsupported:{target}") for target in unsupported]
+    else:
+        found = bands_of(prediction, thresholds)
+        effects = {hit.effect for hit in hits}
+        bands = raised(found, effects)
+        reasons.append(_reason(plan, f"band:{TARGETS[0]}:{found[0]}"))
+        risk = f"band:{TARGETS[1]}:{bands[1]}"
+        by_fact = "risk_high" in effects
+        reasons.append(Reason(risk, plan.words["raised:safety_risk" if by_fact else risk]))
+        if "protocol" not in effects:
+            choice = teams.choose(bands, tuple(facts[code].value for code in plan.needed))
+            reasons += _chosen(plan, choice)
+    response = choice.response
+    return Recommendation(
+        response=choice.sends,
+        name=plan.protocol.name if response is None else response.name,
+        police=None if response is None else response.police,
+        abstained=bands is None,
+        bands=None if bands is None else dict(zip(TARGETS, bands, strict=True)),
+        reasons=tuple(reasons),
+        disqualifiers=hits,
+        unserved=choice.unserved,
+        awaiting=choice.awaiting,
+        facts=tuple(facts.values()),
+    )
 
 
-def fitting(
-    plan: ResponsePlan,
-    bands: dict[str, Band],
-    call: Call,
-    local: datetime,
-    free: Free | None,
-) -> Iterator[tuple[Response, UnservedReason | None]]:
-    """Yield the responses that take the bands, in order of preference, and why not, if not."""
-    for response in plan.responses:
-        if response.takes(bands):
-            yield response, obstacle(plan, response, call, local, free)
+def unkept(thresholds: ThresholdSet) -> list[str]:
+    """Name the heads whose thresholds keep no promise."""
+    return [target for target in TARGETS if thresholds[target].low is None]
 
 
-def obstacle(
-    plan: ResponsePlan, response: Response, call: Call, local: datetime, free: Free | None
-) -> UnservedReason | None:
-    """Say why a team can't be sent to a call, if it can't.
-
-    Parameters
-    ----------
-    plan : ResponsePlan
-    response : Response
-        One of the plan's.
-    call : Call
-    local : datetime
-        The call's time in the plan's time zone.
-    free : mapping of str to int, optional
-    """
-    if response.since is None or local.date() < response.since:
-        return "not_started"
-    if response.until is not None and local.date() > response.until:
-        return "ended"
-    if not plan.on_duty(response, local):
-        return "out_of_hours"
-    served = plan.serves(response, call)
-    if not served:
-        return "place_unknown" if served is None else "out_of_area"
-    if response.units is None or free is None:
-        return None
-    units = free.get(response.id)
-    if units is None:
-        return "units_unknown"
-    return None if units > 0 else "busy"
+def bands_of(prediction: Prediction, thresholds: ThresholdSet) -> Bands:
+    """Name the bands of a prediction, before any disqualifier."""
+    crisis, risk = prediction
+    return thresholds[TARGETS[0]].band(crisis), thresholds[TARGETS[1]].band(risk)
 
 
-def _reason(plan: ResponsePlan, code: str) -> Reason:
-    return Reason(code, plan.words[code])
+def raised(bands: Bands, effects: Collection[Effect]) -> Bands:
+    """Raise the safety band as disqualifiers say."""
+    return (bands[0], "high") if "risk_high" in effects else bands
+
+
+def _stated(plan: ResponsePlan, hit: Disqualifier) -> Reason:
+    """Say what a disqualifier was found in; where it was answered too, that it was answered."""
+    code = f"disqualifier:{hit.code}"
+    answered = hit.evidence.startswith("answers.")
+    return Reason(code, plan.words[code if answered else f"mentioned:{hit.code}"])
+
+
+def _chosen(plan: ResponsePlan, choice: Choice) -> Iterator[Reason]:
+    """Say what came in the way of a choice."""
+    names = {response.id: response.name for response in plan.responses}
+    for missed, why in choice.unserved:
+        yield _reason(plan, f"unserved:{missed}:{why}", f"unserved:{why}", names[missed])
+    for fact in dict.fromkeys(awaited.fact for awaited in choice.awaiting):
+        yield _reason(plan, f"unknown:{fact}")
+    if choice.response is not None and choice.stands_in:
+        instead = choice.response
+        yield _reason(plan, f"when_none:{instead.id}", "when_none:response", instead.name)
+    elif choice.response is None and choice.unserved:
+        yield _reason(plan, "when_none:protocol")
+
+
+def _reason(plan: ResponsePlan, code: str, text: str = "", name: str = "") -> Reason:
+    return Reason(code, plan.words[text or code].replace("{name}", name))

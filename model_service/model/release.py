@@ -1,8 +1,9 @@
 """What is shipped: plain files with a digest and a signature. Nothing is ever unpickled.
 
-    model.json       bias, categories, history of the premise, which texts
+    model.json       bias, categories, history of the premise, which texts, shares of answers
     terms.json       the terms of each text
     concepts.yaml    the list of concepts, to the letter
+    disqualifiers.yaml  the rules that read facts from a narrative, to the letter
     weights.npz      idf and weights of the terms, arrays of float64
     thresholds.json  what separates the bands, with the evidence for it
     plan.yaml        the response plan, to the letter
@@ -41,6 +42,7 @@ from data.call import TARGETS
 from data.errors import InputError
 from model_service.model.concepts import matcher
 from model_service.model.plan import PlanError, ResponsePlan, Thresholds, ThresholdSet, parse_plan
+from model_service.model.rules import RuleReader, rule_reader, rules_text
 from model_service.model.scorer import (
     CategoryTable,
     ConceptTable,
@@ -50,14 +52,17 @@ from model_service.model.scorer import (
     TextTable,
 )
 
-FORMAT = 3
-READABLE = (2, FORMAT)
-"""Format 2 knew no history of premises."""
+FORMAT = 4
+READABLE = (2, 3, FORMAT)
+"""Format 2 knew no history of premises. Before 4 there were no shares of answers, and a release
+without them asks no next question; nor were there rules, and those of this version are used."""
 MANIFEST, SIGNATURE = "release.json", "signature.json"
+RULES, RULES_SINCE = "disqualifiers.yaml", 4
 FILES = (
     "model.json",
     "terms.json",
     "concepts.yaml",
+    RULES,
     "weights.npz",
     "thresholds.json",
     "plan.yaml",
@@ -85,6 +90,8 @@ class Release:
     signer : str or None
         Public key that signed it, in hex; None where no key was asked for.
     scorer : Scorer
+    rules : RuleReader
+        What reads facts from a narrative.
     plan : ResponsePlan
     plan_digest : str
         SHA-256 of plan.yaml, in hex.
@@ -96,6 +103,7 @@ class Release:
     digest: str
     signer: str | None
     scorer: Scorer
+    rules: RuleReader
     plan: ResponsePlan
     plan_digest: str
     thresholds: ThresholdSet
@@ -122,6 +130,7 @@ def scorer_files(scorer: Scorer) -> dict[str, bytes]:
             {"field": c.field, "values": c.values, "other": c.other, "mean": c.mean}
             for c in scorer.categories
         ],
+        "yes_shares": scorer.yes_shares,
     }
     source = "# none\n" if scorer.concepts is None else scorer.concepts.source
     arrays = {}
@@ -282,9 +291,10 @@ def _check_files(folder: Path, manifest: bytes) -> dict[str, bytes]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise damaged from None
     if version not in READABLE:
-        known = " and ".join(map(str, READABLE))
-        raise ReleaseError(f"{folder} has format {version}; this version reads formats {known}")
-    if set(listed) != set(FILES):
+        raise ReleaseError(
+            f"{folder} has format {version}; this version reads {READABLE[0]} to {READABLE[-1]}"
+        )
+    if set(listed) != set(FILES) - ({RULES} if version < RULES_SINCE else set()):
         raise damaged
     strangers = sorted({path.name for path in folder.iterdir()} - {*FILES, MANIFEST, SIGNATURE})
     if strangers:
@@ -340,6 +350,7 @@ def _parse(digest: str, signer: str | None, contents: Mapping[str, bytes]) -> Re
         categories=categories,
         concepts=concepts,
         history=_history(model.get("history")),
+        yes_shares={str(q): float(share) for q, share in model.get("yes_shares", {}).items()},
     )
     scorer.prepare()
     try:
@@ -355,6 +366,7 @@ def _parse(digest: str, signer: str | None, contents: Mapping[str, bytes]) -> Re
         digest=digest,
         signer=signer,
         scorer=scorer,
+        rules=rule_reader(contents[RULES].decode() if RULES in contents else rules_text()),
         plan=parse_plan(contents["plan.yaml"].decode(), name="plan.yaml"),
         plan_digest=hashlib.sha256(contents["plan.yaml"]).hexdigest(),
         thresholds=thresholds,

@@ -35,12 +35,17 @@ class FactHit(NamedTuple):
 
 
 class RuleList(Part):
-    """The whole list, as `disqualifiers.yaml` holds it."""
+    """The whole list, as `disqualifiers.yaml` and `real_words.yaml` hold it.
+
+    `real_words` are words of the language that are no slip of a listed word; without any, a word
+    must be spelt as it is listed.
+    """
 
     version: int
     sets: dict[str, Phrases]
     scopes: Scopes
     facts: dict[str, Phrased]
+    real_words: Phrases = ()
 
 
 class RuleReader:
@@ -63,7 +68,9 @@ class RuleReader:
 
     def __init__(self, rules: RuleList) -> None:
         try:
-            self._matcher = PhraseMatcher(rules.facts, rules.sets, rules.scopes)
+            self._matcher = PhraseMatcher(
+                rules.facts, rules.sets, rules.scopes, rules.real_words
+            )
         except PhraseError as error:
             raise RuleError(f"rules: {error}") from None
         self.facts = self._matcher.names
@@ -111,7 +118,9 @@ def parse_rules(text: str) -> RuleList:
 @lru_cache(maxsize=1)
 def rules_text() -> str:
     """Read the list that the project ships, as text."""
-    return (resources.files("model_service.model") / "disqualifiers.yaml").read_text("utf-8")
+    here = resources.files("model_service.model")
+    names = ("disqualifiers", "real_words")
+    return "".join((here / f"{name}.yaml").read_text("utf-8") for name in names)
 
 
 @lru_cache(maxsize=4)

@@ -1,60 +1,79 @@
 """What stands above the model: disqualifiers with their evidence, and abstention.
 
-A disqualifier is a fact, stated in a protocol answer, that rules a response out whatever the
-probabilities say; the model can only be escalated by it. Abstention means that the model is not
-asked: too little was said for its probabilities to mean anything.
+A disqualifier is a fact that rules a response out whatever the probabilities say; the model can
+only be escalated by it. Abstention means that the model is not asked: too little was said for its
+probabilities to mean anything, or what was said contradicts itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
 from data.call import Call
+from model_service.model.facts import NARRATIVE, Facts, Span
 from model_service.model.scorer import Scored
 
 Effect = Literal["risk_high", "protocol"]
 """`risk_high`: the risk band counts as high. `protocol`: the centre's own protocol comes first."""
 
-AbstentionReason = Literal["nothing_said", "too_few_known_words", "unsupported_language"]
+AbstentionReason = Literal[
+    "nothing_said",
+    "only_unknown_words",
+    "too_few_known_words",
+    "mostly_unknown_words",
+    "unsupported_language",
+    "contradictory_facts",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class Disqualifier:
+class Disqualifier(NamedTuple):
     """A fact that rules a response out.
 
     Parameters
     ----------
     code : str
-        The protocol question that was answered with yes.
+        The protocol question whose yes it is.
     effect : {"risk_high", "protocol"}
     evidence : str
-        The field of the call that states it, such as `answers.weapon`.
+        The field of the call that states it: `answers.weapon`, or `narrative`.
+    spans : tuple of Span
+        Where the narrative says it, whether or not it was answered too.
     """
 
     code: str
     effect: Effect
     evidence: str
+    spans: tuple[Span, ...] = ()
 
 
-def disqualifiers(call: Call, effects: dict[str, Effect]) -> tuple[Disqualifier, ...]:
+def disqualifiers(facts: Facts, effects: Mapping[str, Effect]) -> tuple[Disqualifier, ...]:
     """Find the facts of a call that rule a response out.
 
     Parameters
     ----------
-    call : Call
-    effects : dict
+    facts : dict of str to Fact
+    effects : mapping
         The response plan's: protocol question → effect of a yes.
     """
-    return tuple(
-        Disqualifier(question, effect, f"answers.{question}")
-        for question, effect in effects.items()
-        if call.answers.get(question) == "yes"  # type: ignore[call-overload]
-    )
+    found = []
+    for code, effect in effects.items():
+        fact = facts[code]
+        if fact.value == "yes":
+            evidence = f"answers.{code}" if fact.answer == "yes" else NARRATIVE
+            said = tuple(span for span in fact.spans if span.polarity == "said")
+            found.append(Disqualifier(code, effect, evidence, said))
+    return tuple(found)
 
 
 def abstention(
-    call: Call, scored: Scored, *, min_known_words: int, languages: frozenset[str]
+    call: Call,
+    scored: Scored,
+    facts: Facts,
+    *,
+    min_known_words: int,
+    min_known_share: float,
+    languages: frozenset[str],
 ) -> AbstentionReason | None:
     """Say why the model should not be asked about this call, if it should not.
 
@@ -63,8 +82,12 @@ def abstention(
     call : Call
     scored : Scored
         What the model made of the call's words.
+    facts : dict of str to Fact
     min_known_words : int
         Fewer known words than this, over all text fields, are too few.
+    min_known_share : float
+        A narrative of which a smaller share of the words is known is mostly unknown; perhaps it is
+        in another language.
     languages : frozenset of str
         Primary language subtags that the model was trained on; a call whose language is not stated
         is not held against it.
@@ -73,6 +96,14 @@ def abstention(
         return "unsupported_language"
     if not any(text.tokens for text in scored.texts):
         return "nothing_said"
-    if scored.known_words < min_known_words:
+    known = scored.known_words
+    if not known and not any(fact.spans for fact in facts.values()):
+        return "only_unknown_words"
+    if known < min_known_words:
         return "too_few_known_words"
+    for text in scored.texts:
+        if text.column == NARRATIVE and text.known_words < min_known_share * len(text.tokens):
+            return "mostly_unknown_words"
+    if any(fact.contradictory for fact in facts.values()):
+        return "contradictory_facts"
     return None

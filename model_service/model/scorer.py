@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -166,6 +166,10 @@ class CategoryTable:
     other: Pair
     mean: Pair
 
+    def weigh(self, value: str) -> Pair:
+        """Tell the log-odds of a value."""
+        return self.values.get(value, self.other)
+
 
 @dataclass(frozen=True)
 class HistoryTable:
@@ -291,6 +295,9 @@ class Scorer:
     categories : tuple of CategoryTable
     concepts : ConceptTable, optional
     history : HistoryTable, optional
+    yes_shares : dict of str to float
+        Question → share of yes among the training calls' answers to it. No part of the score: it
+        says how likely an answer is that was not given yet.
     """
 
     timezone: str
@@ -299,6 +306,16 @@ class Scorer:
     categories: tuple[CategoryTable, ...]
     concepts: ConceptTable | None = None
     history: HistoryTable | None = None
+    yes_shares: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def answer_tables(self) -> dict[str, tuple[int, CategoryTable]]:
+        """Question → the table of its answers, and its place among the categories."""
+        return {
+            table.field[len(ANSWER_PREFIX) :]: (place, table)
+            for place, table in enumerate(self.categories)
+            if table.field.startswith(ANSWER_PREFIX)
+        }
 
     @cached_property
     def _zone(self) -> ZoneInfo:
@@ -331,6 +348,11 @@ class Scorer:
             self.history.score(None)
             if not set(self.history.crises) <= set(CRISIS_FIELDS):
                 raise ValueError("a crisis is known by no field of an outcome")
+        _ = self.answer_tables
+        if not set(self.yes_shares) <= set(QUESTIONS):
+            raise ValueError("a share of yes is of no question")
+        if not all(0 <= share <= 1 for share in self.yes_shares.values()):
+            raise ValueError("a share of yes is no share")
 
     @property
     def mean(self) -> Pair:
@@ -372,7 +394,7 @@ class Scorer:
         categories = []
         for category in self.categories:
             value = self._value(call, category.field)
-            weights = category.values.get(value, category.other)
+            weights = category.weigh(value)
             categories.append(CategoryEvidence(category.field, value, weights, category.mean))
             crisis += weights[0]
             risk += weights[1]

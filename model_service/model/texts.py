@@ -19,14 +19,33 @@ ENGLISH: dict[str, str] = {
     "band:safety_risk:low": "little in the call resembles past calls in which someone was at risk",
     "band:safety_risk:medium": "some of the call resembles past calls in which someone was at risk",
     "band:safety_risk:high": "the call closely resembles past calls in which someone was at risk",
-    "raised:safety_risk": "someone may be at risk, by what was answered",
+    "raised:safety_risk": "someone may be at risk, by what was answered or said",
     **{
         f"disqualifier:{question}": f"“{words}” was answered yes"
         for question, words in QUESTION_TEXTS.items()
     },
+    "mentioned:weapon": "possible weapon mentioned",
+    "mentioned:violence": "possible violence mentioned",
+    "mentioned:threat_to_others": "possible threat to others mentioned",
+    "mentioned:injury": "possible injury mentioned",
+    "mentioned:overdose": "possible overdose mentioned",
+    "mentioned:crime_in_progress": "possible crime in progress mentioned",
+    "mentioned:barricaded": "possible barricade mentioned",
+    "mentioned:fire": "possible fire or smoke mentioned",
+    **{
+        f"unknown:{question}": f"“{words}” is not known yet"
+        for question, words in QUESTION_TEXTS.items()
+    },
     "abstained:nothing_said": "no prediction: nothing was said or typed yet",
     "abstained:too_few_known_words": ("no prediction: too few of the words are known to the model"),
+    "abstained:only_unknown_words": "no prediction: none of the words is known to the model",
+    "abstained:mostly_unknown_words": (
+        "no prediction: most of the words are not known to the model; perhaps another language"
+    ),
     "abstained:unsupported_language": ("no prediction: the model was not trained on this language"),
+    "abstained:contradictory_facts": (
+        "no prediction: answers and narrative contradict each other; ask again"
+    ),
     "unsupported:mental_health_crisis": (
         "no recommendation: too few known crises to keep the plan's promise not to miss them"
     ),
@@ -40,6 +59,10 @@ ENGLISH: dict[str, str] = {
     "unserved:place_unknown": "{name}: serves only some places, and this call's is not known",
     "unserved:busy": "{name}: every unit is busy",
     "unserved:units_unknown": "{name}: whether a unit is free is not known",
+    "question:needed": "{name}: only once this is known to be no",
+    "question:disqualifier": "a yes stands above the model",
+    "question:weight": "the answer weighs enough to move the call into another band",
+    "question:contradiction": "answer and narrative contradict each other",
     "when_none:response": "{name}: stands in, since no team that fits can be sent",
     "when_none:protocol": "no team of the plan that fits can be sent",
 }

@@ -7,24 +7,28 @@ letter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from data.call import Call, Outcome
+from data.call import Answer, Call, Outcome
 from data.logged import Withheld
 from data.premise import Counts
 from model_service.model.assess import Assessment
 from model_service.model.concepts import Polarity
 from model_service.model.decision import OverrideReason
 from model_service.model.explanation import Explanation
+from model_service.model.facts import Span
+from model_service.model.matching import Polarity as FactPolarity
 from model_service.model.plan import PROTOCOL, Band, Mode, ResponsePlan
-from model_service.model.recommend import Recommendation, UnservedReason
+from model_service.model.questions import NextQuestion
+from model_service.model.recommend import Recommendation
 from model_service.model.release import Release
 from model_service.model.safeguards import Effect
 from model_service.model.scorer import HistoryTable
+from model_service.model.teams import UnservedReason
 from model_service.service.accounts import Role
 from model_service.service.log import Entry, Kind
 
@@ -60,12 +64,34 @@ class ReasonView(View):
     text: str
 
 
+class SpanView(View):
+    """Where a text speaks of a fact, and how; the words themselves are in the call."""
+
+    column: str = Field(description="The field of the call.")
+    start: int = Field(description="The first character.")
+    end: int = Field(description="The character after the last.")
+    polarity: FactPolarity = Field(description="`said` counts as a yes, `denied` as a no.")
+
+
+class FactView(View):
+    """What is known of a protocol question, by its answer or by the narrative."""
+
+    code: str
+    value: Answer
+    answer: Answer | None = Field(description="What was answered; null if nobody asked.")
+    spans: list[SpanView] = Field(description="Where the narrative speaks of it.")
+    contradictory: bool = Field(description="Answer and narrative say the opposite.")
+
+
 class DisqualifierView(View):
-    """A fact, stated in a protocol answer, that rules a response out."""
+    """A fact, answered or said in the narrative, that rules a response out."""
 
     code: str
     effect: Effect
     evidence: str = Field(description="The field of the call that states it.")
+    spans: list[SpanView] = Field(
+        default=[], description="Where the narrative says it; absent in records of old releases."
+    )
 
 
 class UnservedView(View):
@@ -73,6 +99,13 @@ class UnservedView(View):
 
     response: str
     reason: UnservedReason
+
+
+class AwaitingView(View):
+    """A response that fits and can be sent, were it known that a fact is a no."""
+
+    response: str
+    fact: str
 
 
 class RecommendationView(View):
@@ -86,6 +119,31 @@ class RecommendationView(View):
     reasons: list[ReasonView]
     disqualifiers: list[DisqualifierView]
     unserved: list[UnservedView]
+    awaiting: list[AwaitingView] = Field(default=[], description="Absent in records of old.")
+    facts: list[FactView] = Field(default=[], description="Absent in records of old.")
+
+
+class ConsequenceView(View):
+    """What would follow from an answer."""
+
+    response: str = Field(description="What would be recommended.")
+    name: str
+    mental_health_crisis: float = Field(description="Change of the probability.")
+    safety_risk: float = Field(description="Change of the probability.")
+
+
+class QuestionView(View):
+    """A protocol question that is worth asking next."""
+
+    question: str
+    text: str
+    change_probability: float = Field(
+        description="How likely the answer, if it is yes or no, changes the recommendation."
+    )
+    yes_share: float = Field(description="Share of yes among the training calls' answers to it.")
+    if_yes: ConsequenceView
+    if_no: ConsequenceView
+    why: ReasonView
 
 
 class WordView(View):
@@ -171,13 +229,16 @@ class AssessmentView(View):
     at: str
     mode: Mode = Field(description="What the service was allowed to do then.")
     withheld: Withheld | None = Field(
-        description="Why the advice (prediction, recommendation, explanation) is not in this "
-        "answer; null if it is. `off`: the model was not asked, or the service is switched off "
-        "now. `shadow`: recorded, and shown to nobody at a desk. `held_back`: shown once a "
+        description="Why the advice (prediction, recommendation, questions, explanation) is not in "
+        "this answer; null if it is. `off`: the model was not asked, or the service is switched "
+        "off now. `shadow`: recorded, and shown to nobody at a desk. `held_back`: shown once a "
         "decision on the call is in."
     )
     prediction: PredictionView | None = Field(description="null while it is withheld.")
     recommendation: RecommendationView | None = Field(description="null while it is withheld.")
+    questions: list[QuestionView] | None = Field(
+        description="What to ask next, at most two; null while it is withheld."
+    )
     explanation: ExplanationView | None = Field(
         description="null while it is withheld, and once it was erased."
     )
@@ -383,6 +444,7 @@ def assessment_body(
         "free": free,
         "prediction": prediction,
         "recommendation": assessment and _recommendation(assessment.recommendation),
+        "questions": assessment and [_question(question) for question in assessment.questions],
         "thresholds": {
             target: {"low": limits.low, "high": limits.high}
             for target, limits in release.thresholds.items()
@@ -407,12 +469,24 @@ def _recommendation(given: Recommendation) -> dict[str, Any]:
         "bands": given.bands,
         "reasons": [{"code": reason.code, "text": reason.text} for reason in given.reasons],
         "disqualifiers": [
-            {"code": hit.code, "effect": hit.effect, "evidence": hit.evidence}
-            for hit in given.disqualifiers
+            {**hit._asdict(), "spans": _spans(hit.spans)} for hit in given.disqualifiers
         ],
-        "unserved": [
-            {"response": missed.response, "reason": missed.reason} for missed in given.unserved
-        ],
+        "unserved": [missed._asdict() for missed in given.unserved],
+        "awaiting": [awaited._asdict() for awaited in given.awaiting],
+        "facts": [{**fact._asdict(), "spans": _spans(fact.spans)} for fact in given.facts],
+    }
+
+
+def _spans(spans: Iterable[Span]) -> list[dict[str, Any]]:
+    return [span._asdict() for span in spans]
+
+
+def _question(given: NextQuestion) -> dict[str, Any]:
+    return {
+        **given._asdict(),
+        "if_yes": given.if_yes._asdict(),
+        "if_no": given.if_no._asdict(),
+        "why": {"code": given.why.code, "text": given.why.text},
     }
 
 
@@ -462,6 +536,7 @@ def assessment_view(
         "withheld": withheld,
         "prediction": body["prediction"] if shown else None,
         "recommendation": body["recommendation"] if shown else None,
+        "questions": body.get("questions", []) if shown else None,
         "explanation": _fragment(private.get(EXPLANATION)) if shown else None,
         "model": body["model"],
         "plan": body["plan"],

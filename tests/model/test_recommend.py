@@ -10,17 +10,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.call import QUESTIONS, TARGETS, Call
+from data.call import QUESTIONS, TARGETS, Answer, Call
+from model_service.model.facts import FACTS, Fact, Facts, Span, facts_of, with_answer
+from model_service.model.matching import POLARITIES
 from model_service.model.plan import (
     PROTOCOL,
     ResponsePlan,
     Thresholds,
+    ThresholdSet,
     load_plan,
 )
-from model_service.model.recommend import Recommendation, UnservedReason, obstacle, recommend
-from model_service.model.safeguards import AbstentionReason, disqualifiers
-from model_service.model.scorer import Prediction
+from model_service.model.recommend import Recommendation, recommend
+from model_service.model.safeguards import AbstentionReason
+from model_service.model.scorer import Prediction, Scored
+from model_service.model.teams import Free, Teams, UnservedReason, obstacle
 from model_service.model.texts import ENGLISH
+from tests.builders import make_rules
 from tests.invented import make_plan, plan_document
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -34,20 +39,27 @@ def call(at: datetime = NOON, **fields: Any) -> Call:
     return Call(call_id="a-1", received_at=at, **fields)
 
 
+def known(plan: ResponsePlan, made: Call) -> Facts:
+    """What is known of a call, by a model that reads nothing."""
+    return facts_of(made, Scored((0.0, 0.0), [], [], []), plan.facts, make_rules())
+
+
 def apply(
     plan: ResponsePlan,
     crisis: float = 0.9,
     risk: float = 0.1,
     made: Call | None = None,
     abstained: AbstentionReason | None = None,
+    *,
+    thresholds: ThresholdSet = THRESHOLDS,
+    free: Free | None = None,
 ) -> Recommendation:
     made = made or call()
     return recommend(
-        made,
         Prediction(crisis, risk),
-        plan=plan,
-        thresholds=THRESHOLDS,
-        disqualifiers=disqualifiers(made, plan.disqualifiers),  # type: ignore[arg-type]
+        teams=Teams(plan, made, free),
+        thresholds=thresholds,
+        facts=known(plan, made),
         abstained=abstained,
     )
 
@@ -136,7 +148,26 @@ def plans(draw: st.DrawFn) -> ResponsePlan:
                 "places": draw(st.sampled_from([None, ["Roxbury"], ["Roxbury", "Downtown"]])),
             }
         )
-    return make_plan(responses=responses, disqualifiers=draw(effects))
+    disqualifiers = draw(effects)
+    for response in responses:
+        needs = st.lists(st.sampled_from(sorted(disqualifiers)), max_size=2, unique=True)
+        response["needs"] = draw(needs) if disqualifiers else []
+    return make_plan(responses=responses, disqualifiers=disqualifiers)
+
+
+@st.composite
+def some_facts(draw: st.DrawFn, plan: ResponsePlan) -> Facts:
+    """Answers and narratives of every kind, for one another or against."""
+    answer = st.sampled_from([None, None, "yes", "no", "no", "unknown"])
+    spans = st.lists(st.sampled_from(POLARITIES), max_size=3).map(
+        lambda drawn: tuple(Span("narrative", 0, 1, polarity) for polarity in drawn)
+    )
+    return {
+        code: with_answer(
+            Fact(code, "unknown", None, draw(spans) if code in FACTS else (), False), draw(answer)
+        )
+        for code in plan.facts
+    }
 
 
 probabilities = st.floats(0, 1) | st.sampled_from([0.2, 0.6, 0.0, 1.0])
@@ -194,9 +225,12 @@ def test_whoever_is_recommended_takes_the_bands_and_nobody_before_could_be_sent(
         and made.bands["safety_risk"] in response.safety_risk
     ]
     free = [r for r in fitting if obstacle(plan, r, call(), NOON, None) is None]
-    assert made.response == (free[0].id if free else PROTOCOL)
-    before = fitting[: fitting.index(free[0])] if free else fitting
-    assert [unserved.response for unserved in made.unserved] == [r.id for r in before]
+    ready = [r for r in free if not r.needs]
+    assert made.response == (ready[0].id if ready else PROTOCOL)
+    before = fitting[: fitting.index(ready[0])] if ready else fitting
+    assert [u.response for u in made.unserved] == [r.id for r in before if r not in free]
+    waiting = [(r.id, fact) for r in before if r in free for fact in r.needs]
+    assert [tuple(awaiting) for awaiting in made.awaiting] == waiting
 
 
 # Places, dates, hours
@@ -338,7 +372,7 @@ def test_boston_s_three_responses() -> None:
 
     def sent(crisis: str, risk: str, place: str | None, day: str, **answers: Any) -> str:
         at = datetime.fromisoformat(f"{day}T12:00:00").replace(tzinfo=NEW_YORK)
-        made = call(at, neighborhood=place, answers=answers)
+        made = call(at, neighborhood=place, answers={"weapon": "no", **answers})
         return apply(plan, OF_BAND[crisis], OF_BAND[risk], made).response
 
     assert sent("high", "low", "Dorchester", "2021-08-01") == "emt_clinician"
@@ -424,15 +458,7 @@ def test_on_a_holiday_only_its_shifts_begin() -> None:
     ],
 )
 def test_unknown_is_not_free(free: dict[str, int] | None, reason: UnservedReason | None) -> None:
-    made = recommend(
-        call(),
-        Prediction(0.9, 0.1),
-        plan=with_response(units=2),
-        thresholds=THRESHOLDS,
-        disqualifiers=(),
-        abstained=None,
-        free=free,
-    )
+    made = apply(with_response(units=2), free=free)
     assert made.response == ("clinician" if reason is None else "police_clinician")
     assert [u.reason for u in made.unserved] == ([] if reason is None else [reason])
 
@@ -471,14 +497,7 @@ def test_the_stand_in_must_be_there_itself_and_stands_in_for_nobody_else() -> No
 @pytest.mark.parametrize("target", TARGETS)
 def test_without_a_kept_promise_no_team_is_recommended(target: str) -> None:
     thresholds = {**THRESHOLDS, target: Thresholds(low=None, high=1.5)}
-    made = recommend(
-        call(answers={"weapon": "yes"}),
-        Prediction(0.9, 0.1),
-        plan=make_plan(),
-        thresholds=thresholds,
-        disqualifiers=disqualifiers(call(answers={"weapon": "yes"}), {"weapon": "risk_high"}),
-        abstained=None,
-    )
+    made = apply(make_plan(), made=call(answers={"weapon": "yes"}), thresholds=thresholds)
     assert (made.response, made.abstained, made.bands) == (PROTOCOL, True, None)
     assert codes(made) == ["disqualifier:weapon", f"unsupported:{target}"]
     with pytest.raises(ValueError):
@@ -529,7 +548,6 @@ def whole_plans(draw: st.DrawFn) -> ResponsePlan:
     plan=whole_plans(),
     crisis=probabilities,
     risk=probabilities,
-    answers=answered,
     where=st.sampled_from(
         [
             *({}, {"neighborhood": "Roxbury"}, {"neighborhood": "Mattapan"}),
@@ -540,30 +558,31 @@ def whole_plans(draw: st.DrawFn) -> ResponsePlan:
     free=st.none() | st.dictionaries(st.sampled_from(["r0", "r1", "r2", "r3"]), st.integers(0, 2)),
     low=st.sampled_from([0.2, 0.2, 0.2, None]),
     abstained=st.sampled_from([None, None, None, *get_args(AbstentionReason)]),
+    data=st.data(),
 )
 def test_no_team_without_police_unless_everything_speaks_for_it(
     plan: ResponsePlan,
     crisis: float,
     risk: float,
-    answers: dict[Any, Any],
     where: dict[str, Any],
     hour: int,
     free: dict[str, int] | None,
     low: float | None,
     abstained: AbstentionReason | None,
+    data: st.DataObject,
 ) -> None:
-    made_of = call(NOON.replace(hour=hour), answers=answers, **where)
-    hits = disqualifiers(made_of, plan.disqualifiers)  # type: ignore[arg-type]
+    made_of = call(NOON.replace(hour=hour), **where)
+    facts = data.draw(some_facts(plan))
     thresholds = {**THRESHOLDS, "safety_risk": Thresholds(low=low, high=0.6)}
     made = recommend(
-        made_of,
         Prediction(crisis, risk),
-        plan=plan,
+        teams=Teams(plan, made_of, free),
         thresholds=thresholds,
-        disqualifiers=hits,
+        facts=facts,
         abstained=abstained,
-        free=free,
     )
+    stated = [code for code in plan.disqualifiers if facts[code].value == "yes"]
+    assert [hit.code for hit in made.disqualifiers] == stated
     assert made.reasons or made.response == PROTOCOL
     if made.response == PROTOCOL:
         assert made.police is None
@@ -574,11 +593,91 @@ def test_no_team_without_police_unless_everything_speaks_for_it(
     assert obstacle(plan, response, made_of, made_of.received_at, free) is None
     if free is not None and response.units is not None:
         assert free.get(response.id, 0) > 0
-    assert not any(hit.effect == "protocol" for hit in hits)
+    assert not any(hit.effect == "protocol" for hit in made.disqualifiers)
+    assert all(facts[code].value == "no" for code in response.needs)
     if made.police is False:
-        assert hits == ()
+        assert made.disqualifiers == ()
         band = thresholds["safety_risk"].band(risk)
         assert band in response.safety_risk
         assert band != "high"
         assert made.bands is not None
         assert made.bands["mental_health_crisis"] in response.mental_health_crisis
+
+
+# Unknown is not no
+
+KNIFE, NO_KNIFE, PERHAPS = (
+    Span("narrative", 0, 5, polarity) for polarity in ("said", "denied", "possible")
+)
+
+
+def with_fact(
+    plan: ResponsePlan, answer: Answer | None, *spans: Span, risk: float = 0.1
+) -> Recommendation:
+    made = call(neighborhood="Dorchester")
+    facts = known(plan, made)
+    facts["weapon"] = with_answer(facts["weapon"]._replace(spans=spans), answer)
+    return recommend(
+        Prediction(0.9, risk),
+        teams=Teams(plan, made),
+        thresholds=THRESHOLDS,
+        facts=facts,
+        abstained=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "spans", "response", "told"),
+    [
+        ("no", (), "clinician", []),
+        (None, (NO_KNIFE,), "clinician", []),
+        ("unknown", (NO_KNIFE,), "clinician", []),
+        (None, (), "police_clinician", ["unknown:weapon"]),
+        ("unknown", (), "police_clinician", ["unknown:weapon"]),
+        (None, (PERHAPS,), "police_clinician", ["unknown:weapon"]),
+        ("no", (PERHAPS,), "police_clinician", ["unknown:weapon"]),
+        (None, (NO_KNIFE, PERHAPS), "police_clinician", ["unknown:weapon"]),
+        ("yes", (), "police_clinician", ["disqualifier:weapon"]),
+        (None, (NO_KNIFE, KNIFE), "police_clinician", ["disqualifier:weapon"]),
+    ],
+)
+def test_a_team_that_needs_a_no_waits_for_it(
+    answer: Answer | None, spans: tuple[Span, ...], response: str, told: list[str]
+) -> None:
+    made = with_fact(with_response(needs=["weapon"]), answer, *spans)
+    assert made.response == response
+    assert [code for code in codes(made) if not code.startswith("band:")] == told
+    awaited = [("clinician", "weapon")] if "unknown:weapon" in told else []
+    assert [tuple(awaiting) for awaiting in made.awaiting] == awaited
+
+
+def test_the_reason_says_which_answer_is_missing() -> None:
+    plan, _ = load_plan("boston")
+    made = with_fact(plan, None)
+    assert made.response == PROTOCOL
+    assert made.reasons[-1].text == "“Weapon within reach?” is not known yet"
+    assert with_fact(plan, None, risk=0.4).awaiting == ()  # it does not take the call anyway
+
+
+def test_who_can_t_be_sent_anyway_waits_for_no_answer() -> None:
+    made = with_fact(with_response(needs=["weapon"], places=["Roxbury"]), None)
+    assert made.awaiting == ()
+    assert [u.reason for u in made.unserved] == ["out_of_area"]
+
+
+def test_a_stand_in_that_needs_a_no_waits_for_it_too() -> None:
+    document = none_free(when_none_free="police_clinician").model_dump(mode="json", by_alias=True)
+    document["responses"][1]["needs"] = ["weapon"]
+    plan = ResponsePlan.model_validate(document)
+    assert with_fact(plan, "no").response == "police_clinician"
+    assert with_fact(plan, None).response == PROTOCOL
+
+
+def test_a_mention_is_told_as_one_and_an_answer_as_an_answer() -> None:
+    for answer, spans, text, evidence in (
+        (None, (KNIFE,), "possible weapon mentioned", "narrative"),
+        ("yes", (KNIFE,), "“Weapon within reach?” was answered yes", "answers.weapon"),
+    ):
+        made = with_fact(make_plan(), answer, *spans)
+        assert made.reasons[0].text == text
+        assert [(hit.evidence, hit.spans) for hit in made.disqualifiers] == [(evidence, spans)]

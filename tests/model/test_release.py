@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.call import TARGETS
+from data.call import TARGETS, Call
 from model_service.model import release as module
+from model_service.model.assess import assess
 from model_service.model.concepts import concepts_text, matcher
 from model_service.model.release import (
     FILES,
@@ -33,8 +34,9 @@ from model_service.model.release import (
     load_release,
     write_release,
 )
+from model_service.model.rules import rule_reader, rules_text
 from model_service.model.scorer import ConceptTable, Scorer
-from tests.builders import KEY, PUBLIC_KEY, make_scorer, release_files
+from tests.builders import KEY, PUBLIC_KEY, a_call, make_scorer, release_files
 
 OTHER = Ed25519PrivateKey.from_private_bytes(b"a key that nobody trusts at all.")
 
@@ -241,6 +243,7 @@ def test_a_file_of_another_release_is_refused(folder: Path, name: str, tmp_path:
     files = release_files(other, card="# Another\n")
     files["plan.yaml"] += b"# changed\n"
     files["concepts.yaml"] += b"# changed\n"
+    files["disqualifiers.yaml"] += b"# changed\n"
     files["metrics.json"] = b'{"auroc":1}'
     files["thresholds.json"] = canonical(dict.fromkeys(TARGETS, {"low": 0.1, "high": 0.2}))
     another = write_release(tmp_path / "other", files, KEY)
@@ -336,6 +339,35 @@ def test_without_trust_the_digests_still_count(folder: Path) -> None:
         load_release(folder, trusted=None)
 
 
+# Of before
+
+
+def test_a_release_of_before_there_were_rules_and_shares_is_read(folder: Path) -> None:
+    (folder / "disqualifiers.yaml").unlink()
+    content = json.loads((folder / "model.json").read_bytes())
+    old = canonical({**content, "format": 3, "yes_shares": {}}).replace(b',"yes_shares":{}', b"")
+    (folder / "model.json").write_bytes(old)
+
+    def change(document: dict[str, Any]) -> None:
+        document["format"] = 3
+        del document["files"]["disqualifiers.yaml"]
+        listed = {"bytes": len(old), "sha256": hashlib.sha256(old).hexdigest()}
+        document["files"]["model.json"] = listed
+
+    manifest_of(folder, change)
+    loaded = load(folder)
+    assert loaded.scorer.yes_shares == {}
+    assert loaded.rules is rule_reader(rules_text())
+
+
+def test_the_rules_are_the_release_s_own(tmp_path: Path) -> None:
+    rules = rules_text().replace("machete", "halberd")
+    files = {**release_files(), "disqualifiers.yaml": rules.encode()}
+    loaded = load(write_release(tmp_path, files, KEY))
+    call = Call.model_validate_json(json.dumps(a_call(narrative="he has a halberd")))
+    assert [hit.code for hit in assess(loaded, call).recommendation.disqualifiers] == ["weapon"]
+
+
 # Signed, and still no release of ours
 
 
@@ -360,7 +392,7 @@ def manifest_of(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda d: d.update(format=4), "has format 4; this version reads formats 2 and 3"),
+        (lambda d: d.update(format=5), "has format 5; this version reads 2 to 4"),
         (lambda d: d.pop("format"), "is damaged"),
         (lambda d: d.pop("files"), "is damaged"),
         (lambda d: d["files"].pop("card.md"), "is damaged"),
@@ -447,9 +479,12 @@ def model(**changes: Any) -> bytes:
     [
         {"model_json": b"{}"},
         {"model_json": b"[" * 100_000},
-        {"model_json": model(format=4)},
+        {"model_json": model(format=5)},
         {"model_json": model(targets=["safety_risk", "mental_health_crisis"])},
         {"model_json": model(timezone="Nowhere/Land")},
+        {"model_json": model(yes_shares={"weather": 0.5})},
+        {"model_json": model(yes_shares={"weapon": 1.5})},
+        {"model_json": model(yes_shares={"weapon": "often"})},
         {"model_json": model(timezone=None)},
         {"model_json": model(bias=[0.0])},
         {"model_json": model(bias=[0.0, "x"])},
@@ -476,6 +511,7 @@ def model(**changes: Any) -> bytes:
                 b"0.5", b"NaN"
             )
         },
+        {"disqualifiers_yaml": b"version: 1"},
         {"plan_yaml": b"plan: x"},
         {"plan_yaml": b"\xff\xfe"},
         {"plan_yaml": b"!!python/object/apply:os.getcwd []"},
@@ -483,7 +519,7 @@ def model(**changes: Any) -> bytes:
         {"metrics_json": b"not json"},
         {"card_md": b"\xff\xfe"},
     ],
-    ids=range(29),
+    ids=range(33),
 )
 def test_signed_files_that_are_no_release_are_refused(
     tmp_path: Path, changed: dict[str, bytes]

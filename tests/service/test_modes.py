@@ -71,7 +71,7 @@ def assert_withheld(assessed: dict[str, Any], why: str) -> None:
     AssessmentView.model_validate(assessed)
     assert assessed["withheld"] == why
     assert (assessed["prediction"], assessed["recommendation"]) == (None, None)
-    assert assessed["explanation"] is None
+    assert (assessed["explanation"], assessed["questions"]) == (None, None)
     assert "emt_clinician" in assessed["plan"]["responses"]  # what can be committed to
 
 
@@ -281,11 +281,11 @@ def test_records_of_before_there_were_modes_are_still_read(
     assessed = service.assess(a_call()).json()
     entry = service.log.read.assessment(assessed["assessment_id"])
     assert entry is not None
-    newer = ("mode", "withheld", "hold_back", "free")
+    newer = ("mode", "withheld", "hold_back", "free", "questions")
     body = {key: value for key, value in entry.content().items() if key not in newer}
     old = entry._replace(body=json.dumps(body))
     monkeypatch.setattr(service.log.read, "assessment", lambda _: old)
-    assert record(service, assessed)["assessment"] == assessed
+    assert record(service, assessed)["assessment"] == {**assessed, "questions": []}
     assert decide(service, assessed, action="accept").json()["advice_shown"] is True
 
 
@@ -296,7 +296,8 @@ def test_a_promise_that_is_not_kept_is_seen_everywhere(started: Any, tmp_path: P
     make_champion(tmp_path, {**files, "thresholds.json": json.dumps(limits).encode()})
     service = started()
     assert service.get("/v1/model").json()["thresholds"]["safety_risk"]["low"] is None
-    recommendation = service.assess(a_call(answers={"weapon": "yes"})).json()["recommendation"]
+    call = a_call(narrative="brother hearing voices", answers={"weapon": "yes"})
+    recommendation = service.assess(call).json()["recommendation"]
     assert (recommendation["response"], recommendation["abstained"]) == ("protocol", True)
     codes = [reason["code"] for reason in recommendation["reasons"]]
     assert codes == ["disqualifier:weapon", "unsupported:safety_risk"]

@@ -36,7 +36,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
 
 
 def call(narrative: str) -> Call:
-    document = a_call(1, narrative=narrative, neighborhood="Roxbury", answers={})
+    document = a_call(1, narrative=narrative, neighborhood="Roxbury", answers={"weapon": "no"})
     return Call.model_validate_json(json.dumps(document))
 
 

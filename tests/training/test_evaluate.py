@@ -45,7 +45,8 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
 def calls() -> pd.DataFrame:
     made = []
     for row, (narrative, weapon, place, *_) in enumerate(ROWS):
-        answers = {"hallucinations": "yes", "weapon": "yes"} if weapon else {}
+        denied = {} if "knife" in narrative else {"weapon": "no"}
+        answers = {"hallucinations": "yes", "weapon": "yes"} if weapon else denied
         document = a_call(row, narrative=narrative, neighborhood=place, answers=answers)
         made.append(Call.model_validate_json(json.dumps(document)))
     frame = to_frame(made)

@@ -17,7 +17,7 @@ from training.simulate import UNKNOWN, report, simulate
 
 CRISIS = {"narrative": "suicidal brother hearing voices, not sleeping", "language": "en"}
 CALLS = [
-    call.model_copy(update={**CRISIS, "answers": {}}) if number % 2 else call
+    call.model_copy(update={**CRISIS, "answers": {"weapon": "no"}}) if number % 2 else call
     for number, (call, _, _) in enumerate(invented_calls(120))
 ]
 

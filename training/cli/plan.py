@@ -74,13 +74,14 @@ def show(plan: str) -> None:
 @plan.command(epilog="Example: crisiscall plan explain call.json")
 @click.argument("call", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option("--plan", default=None, help="Another plan than the release's own.")
+@click.option("--quote", is_flag=True, help="Repeat the words that state a fact.")
 @release_option
 @home_option
-def explain(call: str, plan: str | None, release: Path | None, home: Path) -> None:
-    """Say step by step why a CALL (a JSON file, or -) is recommended what it is.
+def explain(call: str, plan: str | None, quote: bool, release: Path | None, home: Path) -> None:
+    """Say step by step why a CALL (a JSON file, or -) is recommended what it is, and what to ask.
 
     The history of premises is not known here; a release that uses it takes the call for the first
-    one of its premise. Nothing of the narrative is repeated.
+    one of its premise. Nothing of the narrative is repeated, unless --quote asks for it.
     """
     from pydantic import ValidationError
 
@@ -97,7 +98,7 @@ def explain(call: str, plan: str | None, release: Path | None, home: Path) -> No
             made = Call.model_validate_json(file.read())
     except ValidationError as error:
         raise InputError(f"{call}: {first_mistake(error, 'the call')}") from None
-    click.echo(explained(loaded, applied, made), nl=False)
+    click.echo(explained(loaded, applied, made, quoting=quote), nl=False)
 
 
 @plan.command(epilog="Example: crisiscall plan simulate var/data/synthetic --against our-plan.yaml")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, cast
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from model_service.model.recommend import UnservedReason
+from model_service.model.teams import UnservedReason
 from model_service.service.log import DecisionLog, Kind
 from model_service.service.log.reading import MAX_PAGE
 from model_service.service.routes.parts import answer, problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import yaml
 from click.testing import CliRunner, Result
 
 from data.dataset import Dataset
+from data.frame import to_frame
 from model_service.model.plan import load_plan
 from tests.builders import a_call, make_champion, release_files
 from tests.invented import plan_document
+from tests.training.test_simulate import CALLS
 from training.cli import cli
 from training.cli import main as entry
 from training.pipeline import Trained
@@ -102,7 +105,9 @@ def test_a_plan_in_words_says_all_of_it(tmp_path: Path) -> None:
         hours=[{"days": ["mon", "tue"], "from": "08:00", "to": "16:30"}],
         places=["Roxbury", "Downtown"],
         units=3,
+        needs=["weapon"],
     )
+    document["abstain"]["min_known_share"] = 0.4
     path = tmp_path / "our.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     said = run("show", str(path)).output
@@ -110,7 +115,11 @@ def test_a_plan_in_words_says_all_of_it(tmp_path: Path) -> None:
         *("A small plan", "version 1", "Mode: shadow", "20% of the calls", "Without police"),
         *("mon, tue 08:00-16:30", "Not on holidays", "Downtown or Roxbury", "3 units"),
         *("with 95% confidence at least 90%", "26 November 2026: Thanksgiving Day"),
-        *("“Weapon within reach?” answered yes", "Police with a clinician"),
+        *(
+            "“Weapon within reach?” answered yes, or said in the narrative",
+            "Police with a clinician",
+        ),
+        *("Fewer than 40% of the narrative's words", "Only once “Weapon within reach?” is known"),
     ):
         assert words in said
     assert "None" not in said
@@ -121,11 +130,14 @@ def test_a_plan_in_words_says_all_of_it(tmp_path: Path) -> None:
 
 def test_why_is_said_step_by_step(home: Path, tmp_path: Path) -> None:
     path = tmp_path / "call.json"
-    path.write_text(json.dumps(a_call(answers={"weapon": "yes"}, neighborhood="Roxbury")))
+    words = "brother hearing voices, not sleeping"
+    call = a_call(narrative=words, answers={"weapon": "yes"}, neighborhood="Roxbury")
+    path.write_text(json.dumps(call))
     ran = run("explain", str(path), "--home", str(home))
     assert ran.exit_code == 0, ran.output
     for words in (
-        *("Tuesday 2021-10-05 21:14 EDT", "crisis", "answers.weapon: the safety band counts"),
+        *("Tuesday 2021-10-05 21:14 EDT", "crisis", "by answers.weapon: yes"),
+        *("! weapon               yes: the safety band counts", "not known: violence, threat"),
         *("emt_clinician        does not take safety risk high", "→ police_clinician     fits"),
         "5. recommendation    Police officers with a mental-health clinician",
     ):
@@ -147,15 +159,42 @@ def test_from_standard_input_and_by_another_plan(home: Path, tmp_path: Path) -> 
         ({"narrative": ""}, "abstained:nothing_said"),
         ({"answers": {"injury": "yes"}}, "4. responses         not asked"),
         (
-            {"narrative": "suicidal, hearing voices, a knife", "neighborhood": None},
+            {"narrative": "hearing voices, a knife", "answers": {}, "neighborhood": None},
             "can't be sent: place_unknown",
         ),
+        (
+            {"narrative": "brother hearing voices, not sleeping", "answers": {}},
+            "emt_clinician        fits, but for what is not known: weapon",
+        ),
+        ({"answers": {"weapon": "yes"}}, "weapon               yes, contradictory"),
+        ({"narrative": "zzyzx zzyzx"}, "abstained:only_unknown_words"),
     ],
 )
 def test_what_ends_in_the_protocol(home: Path, fields: dict[str, Any], words: str) -> None:
     ran = run("explain", "-", "--home", str(home), input=json.dumps(a_call(**fields)))
     assert words in ran.output
     assert "[protocol]" in ran.output
+
+
+def test_what_to_ask_next_is_said_with_what_would_follow(home: Path) -> None:
+    call = a_call(narrative="brother hearing voices, not sleeping", answers={})
+    ran = run("explain", "-", "--home", str(home), input=json.dumps(call))
+    for words in (
+        *("“Weapon within reach?” is not known yet [unknown:weapon]", "6. next question"),
+        "Weapon within reach? (90%)",
+        "no  → EMTs with a mental-health clinician [emt_clinician]",
+    ):
+        assert words in ran.output
+
+
+def test_words_of_the_narrative_are_repeated_only_where_that_is_asked_for(home: Path) -> None:
+    call = json.dumps(a_call(narrative="brother hearing voices, has a knife"))
+    quiet = run("explain", "-", "--home", str(home), input=call)
+    loud = run("explain", "-", "--quote", "--home", str(home), input=call)
+    assert re.search(r"narrative \d+-\d+, said", quiet.output)
+    assert "knife" not in quiet.output
+    assert re.search(r"narrative \d+-\d+, said: “[^”]*knife”", loud.output)
+    assert "voices" not in loud.output
 
 
 def test_a_promise_that_is_not_kept_is_said(home: Path) -> None:
@@ -181,17 +220,16 @@ def test_a_call_that_is_none(
 # simulate
 
 
-def test_who_would_have_been_sent_where(
-    small: tuple[Dataset, Trained], invented_home: Path, home: Path, tmp_path: Path
-) -> None:
-    dataset, _ = small
+def test_who_would_have_been_sent_where(home: Path, tmp_path: Path) -> None:
+    dataset = Dataset(to_frame(CALLS))
+    dataset.write(tmp_path / "calls")
     document = load_plan("boston")[0].model_dump(mode="json", by_alias=True)
     document["responses"][0]["places"] = ["Roxbury"]
     other = tmp_path / "other.yaml"
     other.write_text(yaml.safe_dump(document), encoding="utf-8")
     ran = run(
         "simulate",
-        str(invented_home / "data" / "invented"),
+        str(tmp_path / "calls"),
         *("--against", str(other), "--home", str(home)),
         *("--out", str(tmp_path / "out")),
     )

@@ -116,6 +116,7 @@ function newCall() {
   $("call").reset();
   $("call-id").textContent = call.call_id;
   $("result").hidden = true;
+  ask([]);
   closeOverride();
   alarm("");
   $("call").elements.narrative.focus();
@@ -189,6 +190,7 @@ function render(assessment) {
   $("revision").textContent = assessment.revision;
   $("response").textContent = withheld ? WITHHELD[withheld] : assessment.recommendation.name;
   for (const id of ["advice", "answer-advice", "all-figures"]) $(id).hidden = Boolean(withheld);
+  ask(assessment.questions ?? []);
   $("commit-fields").hidden = !withheld;
   if (withheld) choices($("send"), "send", assessment.plan.responses, null);
   else advise(assessment);
@@ -209,10 +211,59 @@ function advise({ prediction, recommendation, explanation, narrative }) {
     group.append(element("dt", target.replaceAll("_", " ")), words);
     return group;
   }));
-  $("reasons").replaceChildren(...recommendation.reasons.map((reason) => element("li", reason.text)));
+  reasons(recommendation, narrative);
+  facts(recommendation.facts, narrative);
   mark($("evidence"), narrative, phrases(explanation));
   meanings(explanation?.concepts ?? []);
   figures(narrative, explanation);
+}
+
+// The words in place, in quotation marks: the answer holds places, and the page has the words.
+function quoted(spans, narrative) {
+  const characters = [...narrative];
+  const inside = spans.filter(({ column }) => column === "narrative");
+  return [...new Set(inside.map(({ start, end }) => `“${characters.slice(start, end).join("")}”`))];
+}
+
+// What a fact was found in stands beside it: possible weapon mentioned: “knife in kitchen drawer”.
+function reasons({ reasons, disqualifiers }, narrative) {
+  const found = new Map(disqualifiers.map(({ code, spans }) => [`disqualifier:${code}`, spans ?? []]));
+  $("reasons").replaceChildren(...reasons.map(({ code, text }) => {
+    const words = quoted(found.get(code) ?? [], narrative);
+    return element("li", words.length ? `${text}: ${words.join(", ")}` : text);
+  }));
+}
+
+// What is known of the questions that stand above the model, and by what.
+function facts(known, narrative) {
+  const told = (known ?? []).filter(({ answer, spans }) => answer || spans.length);
+  $("facts").replaceChildren(...told.map(({ code, value, answer, spans, contradictory }) => {
+    const by = answer ? [`answered ${answer}`] : [];
+    for (const polarity of new Set(spans.map((span) => span.polarity))) {
+      const spoken = spans.filter((span) => span.polarity === polarity);
+      by.push(`${polarity}: ${quoted(spoken, narrative).join(", ")}`);
+    }
+    const verdict = contradictory ? "contradictory" : value === "unknown" ? "not known" : value;
+    return element("li", `${question(code)} ${verdict} (${by.join("; ")})`);
+  }));
+  $("facts").hidden = !told.length;
+}
+
+const question = (code) => $(`q-${code}`)?.textContent ?? code.replaceAll("_", " ");
+
+// The questions whose answer would most likely change the recommendation; marked in the form too.
+function ask(questions) {
+  for (const marked of document.querySelectorAll(".question.next")) marked.classList.remove("next");
+  $("questions").replaceChildren(...questions.map((asked) => {
+    $(`q-${asked.question}`)?.parentElement.classList.add("next");
+    const item = element("li", asked.text);
+    const share = Math.round(asked.change_probability * 100);
+    item.append(element("small",
+      `${asked.why.text}. Yes: ${asked.if_yes.name}. No: ${asked.if_no.name}. `
+      + `Another recommendation in about ${share} of 100 answers.`));
+    return item;
+  }));
+  $("ask").hidden = !questions.length;
 }
 
 // The words of the narrative that weigh something, those of one meaning as one phrase: "wants to
