@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from data.call import QUESTION_TEXTS, QUESTIONS, Answer
+from data.call import QUESTION_TEXTS, QUESTIONS, TARGETS, Answer
 from model_service.model.facts import settle
 from model_service.model.plan import PROTOCOL, ThresholdSet
 from model_service.model.recommend import Reason, Recommendation, bands_of, raised, unkept
 from model_service.model.safeguards import AbstentionReason
-from model_service.model.scorer import Prediction, Scored, Scorer, expit
+from model_service.model.scorer import Pair, Scored, Scorer, expit
 from model_service.model.teams import Teams
 
 MOST = 2
@@ -140,7 +140,7 @@ class _Trial:
         self._scored, self._now = scored, scored.prediction
         self._made = made
         self._teams, self._plan = teams, teams.plan
-        self._thresholds = thresholds
+        self._band = thresholds[TARGETS[0]].band, thresholds[TARGETS[1]].band
         self._bands = bands_of(self._now, thresholds)
         self._facts = {fact.code: fact for fact in made.facts}
         self._known = tuple(self._facts[code].value for code in self._plan.needed)
@@ -165,16 +165,19 @@ class _Trial:
 
     def sends(self, question: str, answer: Answer) -> str:
         """Name what would be recommended."""
+        value = answer
         fact = self._facts.get(question)
-        value, torn = (answer, False) if fact is None else settle(answer, fact.spans)
-        if torn:
-            return PROTOCOL
+        if fact is not None and fact.spans:
+            value, torn = settle(answer, fact.spans)
+            if torn:
+                return PROTOCOL
         effect = self._plan.disqualifiers.get(question) if value == "yes" else None  # type: ignore[call-overload]
         if effect == "protocol":
             return PROTOCOL
         bands = self._bands
         if question in self._tables:
-            bands = bands_of(self._predicts(question, answer), self._thresholds)
+            crisis, risk = self._log_odds(question, answer)
+            bands = self._band[0](expit(crisis)), self._band[1](expit(risk))
         if effect is not None or self._stands:
             bands = raised(bands, ["risk_high"])
         known = self._known
@@ -183,18 +186,18 @@ class _Trial:
             known = (*known[:place], value, *known[place + 1 :])
         return self._teams.choose(bands, known).sends
 
-    def _predicts(self, question: str, answer: Answer) -> Prediction:
-        """Say what the model would say: its weight for the answer, for that of the present one."""
+    def _log_odds(self, question: str, answer: Answer) -> Pair:
+        """Put the model's weight for an answer in the place of that of the present one."""
+        crisis, risk = self._scored.log_odds
         if question not in self._tables:
-            return self._now
+            return crisis, risk
         place, table = self._tables[question]
         before, after = self._scored.categories[place].weights, table.weigh(answer)
-        crisis, risk = self._scored.log_odds
-        return Prediction(expit(crisis - before[0] + after[0]), expit(risk - before[1] + after[1]))
+        return crisis - before[0] + after[0], risk - before[1] + after[1]
 
     def consequence(self, question: str, answer: Answer, response: str) -> Consequence:
         """Put into words what would follow."""
-        crisis, risk = self._predicts(question, answer)
+        crisis, risk = map(expit, self._log_odds(question, answer))
         return Consequence(
             response, self._name(response), crisis - self._now[0], risk - self._now[1]
         )
