@@ -14,7 +14,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from data.call import Call, Outcome
-from data.logged import Withheld
+from data.logged import ErasureReason, Withheld
 from data.premise import Counts
 from model_service.model.assess import Assessment
 from model_service.model.concepts import Polarity
@@ -29,7 +29,7 @@ from model_service.service.accounts import Role
 from model_service.service.log import Entry, Kind
 
 CALL, EXPLANATION, NOTE, OUTCOME = "call", "explanation", "note", "outcome"
-HISTORY, EIDO = "history", "eido"
+HISTORY, EIDO, GROUNDS = "history", "eido", "grounds"
 """Names of what is kept apart from the chain."""
 
 
@@ -83,8 +83,8 @@ class RecommendationView(View):
     police: bool | None = Field(description="Police officers in the team; null for `protocol`.")
     abstained: bool = Field(description="The model was not asked; the prediction is not used.")
     bands: BandsView | None
-    reasons: list[ReasonView]
-    disqualifiers: list[DisqualifierView]
+    reasons: list[ReasonView] | None = Field(description="null once they were erased.")
+    disqualifiers: list[DisqualifierView] | None = Field(description="null once they were erased.")
     unserved: list[UnservedView]
 
 
@@ -161,6 +161,15 @@ class Place(View):
     digest: str
 
 
+class ErasedView(View):
+    """What was said was erased: it can be read and recomputed by nobody any more."""
+
+    at: str
+    reason: ErasureReason
+    actor: str
+    log: Place
+
+
 class AssessmentView(View):
     """One prediction + recommendation + explanation of one revision of one call."""
 
@@ -183,6 +192,10 @@ class AssessmentView(View):
     )
     model: ModelName
     plan: PlanName
+    erased: ErasedView | None = Field(
+        description="null unless the call, its explanation and the grounds of the recommendation "
+        "were erased."
+    )
     log: Place
 
 
@@ -226,6 +239,7 @@ class DecisionView(View):
     superseded_by: Revision | None = Field(
         description="The later revision that had been assessed when this was decided."
     )
+    erased: ErasedView | None = Field(description="null unless the note was erased.")
     log: Place
 
 
@@ -235,6 +249,7 @@ class OutcomeView(View):
     outcome: Outcome | None = Field(description="null once it was erased.")
     actor: str
     at: str
+    erased: ErasedView | None
     log: Place
 
 
@@ -301,6 +316,7 @@ class SwitchView(View):
     actor: str
     at: str
     note: str | None
+    erased: ErasedView | None = Field(description="null unless the note was erased.")
     log: Place
 
 
@@ -359,7 +375,8 @@ def assessment_body(
     """Put an assessment into the form in which the chain holds it: nothing personal.
 
     The explanation is not in it: from contributions and the weights of the release one could
-    work out the words.
+    work out the words. Nor are the grounds of the recommendation, which repeat what was answered,
+    in what language and where.
 
     Parameters
     ----------
@@ -405,15 +422,23 @@ def _recommendation(given: Recommendation) -> dict[str, Any]:
         "police": given.police,
         "abstained": given.abstained,
         "bands": given.bands,
-        "reasons": [{"code": reason.code, "text": reason.text} for reason in given.reasons],
-        "disqualifiers": [
-            {"code": hit.code, "effect": hit.effect, "evidence": hit.evidence}
-            for hit in given.disqualifiers
-        ],
         "unserved": [
             {"response": missed.response, "reason": missed.reason} for missed in given.unserved
         ],
     }
+
+
+def grounds_bytes(given: Recommendation) -> bytes:
+    """Write as JSON what a recommendation rests on."""
+    return orjson.dumps(
+        {
+            "reasons": [{"code": reason.code, "text": reason.text} for reason in given.reasons],
+            "disqualifiers": [
+                {"code": hit.code, "effect": hit.effect, "evidence": hit.evidence}
+                for hit in given.disqualifiers
+            ],
+        }
+    )
 
 
 def explanation_bytes(explanation: Explanation) -> bytes:
@@ -446,8 +471,33 @@ def place(entry: Entry) -> dict[str, Any]:
     return {"sequence": entry.seq, "digest": entry.digest}
 
 
+def erased_view(erasure: Entry | None) -> dict[str, Any] | None:
+    """Tell of an erasure, if there was one."""
+    return erasure and {
+        "at": erasure.at,
+        "reason": erasure.content()["reason"],
+        "actor": erasure.actor,
+        "log": place(erasure),
+    }
+
+
+def recommendation_view(
+    body: Mapping[str, Any], private: Mapping[str, bytes]
+) -> dict[str, Any] | None:
+    """Put a recommendation together with its grounds, as far as they are there."""
+    given: dict[str, Any] | None = body["recommendation"]
+    if given is None:
+        return None
+    grounds = private.get(GROUNDS)
+    found = {"reasons": None, "disqualifiers": None} if grounds is None else orjson.loads(grounds)
+    return {**found, **given}  # entries of version 1 have the grounds in the chain
+
+
 def assessment_view(
-    entry: Entry, private: Mapping[str, bytes], withheld: Withheld | None
+    entry: Entry,
+    private: Mapping[str, bytes],
+    withheld: Withheld | None,
+    erasure: Entry | None = None,
 ) -> dict[str, Any]:
     """Make the answer of an assessment from its record, without the advice where it is withheld."""
     body = entry.content()
@@ -461,16 +511,20 @@ def assessment_view(
         "mode": body.get("mode", "advisory"),  # entries of before there were modes
         "withheld": withheld,
         "prediction": body["prediction"] if shown else None,
-        "recommendation": body["recommendation"] if shown else None,
+        "recommendation": recommendation_view(body, private) if shown else None,
         "explanation": _fragment(private.get(EXPLANATION)) if shown else None,
         "model": body["model"],
         "plan": body["plan"],
+        "erased": erased_view(erasure),
         "log": place(entry),
     }
 
 
 def decision_view(
-    entry: Entry, private: Mapping[str, bytes], withheld: Withheld | None
+    entry: Entry,
+    private: Mapping[str, bytes],
+    withheld: Withheld | None,
+    erasure: Entry | None = None,
 ) -> dict[str, Any]:
     """Make the answer of a decision from its record."""
     body = entry.content()
@@ -489,22 +543,30 @@ def decision_view(
         "at": entry.at,
         "time_to_decide_ms": body["time_to_decide_ms"],
         "superseded_by": body["superseded_by"],
+        "erased": erased_view(erasure),
         "log": place(entry),
     }
 
 
-def outcome_view(entry: Entry, private: Mapping[str, bytes]) -> dict[str, Any]:
+def outcome_view(
+    entry: Entry, private: Mapping[str, bytes], erasure: Entry | None = None
+) -> dict[str, Any]:
     """Make the answer of an outcome from its record."""
     return {
         "outcome": _fragment(private.get(OUTCOME)),
         "actor": entry.actor,
         "at": entry.at,
+        "erased": erased_view(erasure),
         "log": place(entry),
     }
 
 
 def mode_view(
-    mode: Mode, plan: ResponsePlan | None, switched: Entry | None, private: Mapping[str, bytes]
+    mode: Mode,
+    plan: ResponsePlan | None,
+    switched: Entry | None,
+    private: Mapping[str, bytes],
+    erasure: Entry | None = None,
 ) -> dict[str, Any]:
     """Tell what the service may do now, and who switched it last."""
     note = private.get(NOTE)
@@ -513,6 +575,7 @@ def mode_view(
         "actor": switched.actor,
         "at": switched.at,
         "note": None if note is None else note.decode(),
+        "erased": erased_view(erasure),
         "log": place(switched),
     }
     return {"mode": mode, "plan": None if plan is None else plan.mode, "switched": last}

@@ -176,8 +176,7 @@ def test_what_was_erased_does_not_count_after_a_restart(home: Path) -> None:
     with serving(home) as service:
         known(service, call(1, 0))
         known(service, call(2, 1))
-    with sqlite3.connect(home / "log.db") as log:
-        log.execute("DELETE FROM private WHERE seq = (SELECT min(seq) FROM private)")
+        service.erase("C-1")
     with serving(home) as service:
         assert known(service, call(3, 2)) == [1, 1, 0, 0]
 
