@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -111,11 +111,13 @@ class Service:
     def assess(self, call: dict[str, Any], **more: Any) -> httpx.Response:
         return self.post("/v1/assessments", json=call, **more)
 
-    def erase(self, call_id: str | None = None, **more: Any) -> Erased:
+    def erase(
+        self, call_id: str | None = None, kinds: Sequence[str] | None = None, **more: Any
+    ) -> Erased:
         """Erase text as another process does, while the service runs; returns what was erased."""
         store = open_store(self.settings, busy_timeout_ms=5000)
         try:
-            found = erasable(store, call_id=call_id)
+            found = erasable(store, call_id=call_id, kinds=kinds)
             return erase(store, found, **{"actor": "auditor", "reason": "request", **more})
         finally:
             store.close()

@@ -231,8 +231,9 @@ class RecordKeys:
         if row is None:
             return None
         master, wrapped = row
+        cipher = self._masters.cipher(master)
         try:
-            return _unwrap(self._masters.cipher(master), wrapped, seq, entry)
+            return _unwrap(cipher, wrapped, seq, entry)
         except (InvalidTag, ValueError):
             return b""  # fits nothing: whoever uses it finds the text broken
 
@@ -304,8 +305,9 @@ class RecordKeys:
             ).fetchall()  # type: ignore[assignment]
             cipher = self._masters.cipher(newest)
             for seq, entry, master, wrapped in rows:
+                before = self._masters.cipher(master)
                 try:
-                    key = _unwrap(self._masters.cipher(master), wrapped, seq, entry)
+                    key = _unwrap(before, wrapped, seq, entry)
                 except (InvalidTag, ValueError):
                     raise KeysUnavailable(
                         f"the key of entry {seq} was changed; run `crisiscall log verify`"
