@@ -209,7 +209,8 @@ function advise({ prediction, recommendation, explanation, narrative }) {
     group.append(element("dt", target.replaceAll("_", " ")), words);
     return group;
   }));
-  $("reasons").replaceChildren(...recommendation.reasons.map((reason) => element("li", reason.text)));
+  const reasons = recommendation.reasons ?? [{ text: "What was said in this call was erased, and the reasons with it." }];
+  $("reasons").replaceChildren(...reasons.map((reason) => element("li", reason.text)));
   mark($("evidence"), narrative, phrases(explanation));
   meanings(explanation?.concepts ?? []);
   figures(narrative, explanation);
