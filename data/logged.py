@@ -7,7 +7,7 @@ CSV and Parquet hold them flat (`flat`), for spreadsheets and statistics.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import orjson
 from pydantic import AwareDatetime, Field
@@ -17,6 +17,12 @@ from data.call import ANSWER_PREFIX, QUESTIONS, TARGETS, Call, Outcome, Record
 Withheld = Literal["off", "shadow", "held_back"]
 """Why advice was not shown: the model was not asked, it was asked for the record alone, or the
 dispatcher decided first."""
+
+ErasureReason = Literal["request", "court_order", "retention", "entered_by_mistake", "other"]
+"""Why text was erased: the person asked for it, a court ordered it, its time was over, it should
+never have been entered. A code and no words, since it stays on record."""
+
+ERASURE_REASONS: tuple[str, ...] = get_args(ErasureReason)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -181,20 +181,27 @@ class PremiseHistory:
         oldest = before - self._spans[-1]
         old = [call_id for call_id, (_, received) in self._place.items() if received < oldest]
         for call_id in old:
-            premise, received = self._place.pop(call_id)
-            calls = self._calls[premise]
-            del calls[bisect_left(calls, received)]
-            spells = self._spells.get(premise, {}).pop(call_id, [])
-            if spells and spells[-1][1] == _FOREVER:
-                crises = self._crises[premise]
-                del crises[bisect_left(crises, received)]
-            if not calls:
-                for table in (self._calls, self._crises, self._since, self._spells):
-                    table.pop(premise, None)
+            self.drop(call_id)
         self._early = {
             call_id: told for call_id, told in self._early.items() if told[-1][1] >= oldest
         }
         return len(old)
+
+    def drop(self, call_id: str) -> None:
+        """Drop a call and all that was told of it, as if it had never been; unknown ones too."""
+        self._early.pop(call_id, None)
+        if call_id not in self._place:
+            return
+        premise, received = self._place.pop(call_id)
+        calls = self._calls[premise]
+        del calls[bisect_left(calls, received)]
+        spells = self._spells.get(premise, {}).pop(call_id, [])
+        if spells and spells[-1][1] == _FOREVER:
+            crises = self._crises[premise]
+            del crises[bisect_left(crises, received)]
+        if not calls:
+            for table in (self._calls, self._crises, self._since, self._spells):
+                table.pop(premise, None)
 
 
 def columns(windows: Sequence[int] = WINDOWS) -> list[str]:

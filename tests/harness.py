@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +25,8 @@ from model_service.service.accounts import ROLES, Accounts, Identity, Role
 from model_service.service.app import create_app
 from model_service.service.loading import Releases
 from model_service.service.log import DecisionLog
+from model_service.service.log.erasure import Erased, erasable, erase
+from model_service.service.opening import open_store
 from model_service.service.settings import Settings
 from tests.builders import CHEAP, make_champion, make_settings
 
@@ -108,6 +110,17 @@ class Service:
 
     def assess(self, call: dict[str, Any], **more: Any) -> httpx.Response:
         return self.post("/v1/assessments", json=call, **more)
+
+    def erase(
+        self, call_id: str | None = None, kinds: Sequence[str] | None = None, **more: Any
+    ) -> Erased:
+        """Erase text as another process does, while the service runs; returns what was erased."""
+        store = open_store(self.settings, busy_timeout_ms=5000)
+        try:
+            found = erasable(store, call_id=call_id, kinds=kinds)
+            return erase(store, found, **{"actor": "auditor", "reason": "request", **more})
+        finally:
+            store.close()
 
     def lines(self) -> list[dict[str, Any]]:
         """Read the log lines so far."""

@@ -31,9 +31,11 @@ from model_service.service.problems import (
     FieldError,
     conflict,
     follow_protocol,
+    gone,
     invalid,
     not_found,
 )
+from model_service.service.retries import Asked, Retries, reused
 from model_service.service.units import Units
 
 Answer = dict[str, Any]
@@ -71,6 +73,7 @@ class Assessor:
         hold_back: HoldBack,
     ) -> None:
         self._log = log
+        self._retries = Retries(log)
         self._releases = releases
         self._premises = premises
         self._modes = modes
@@ -78,7 +81,7 @@ class Assessor:
         self._hold_back = hold_back
 
     async def assess(
-        self, call: Call, who: Identity, *, eido: bytes | None = None
+        self, call: Call, who: Identity, *, key: str | None = None
     ) -> tuple[Answer, bool]:
         """Assess one revision of a call, once.
 
@@ -86,20 +89,30 @@ class Assessor:
         ----------
         call : Call
         who : Identity
-        eido : bytes, optional
-            The document as which it came in, to be kept with it.
+        key : str, optional
+            The request's idempotency key.
 
         Returns
         -------
         dict, bool
-            The answer, and whether it is new: the same revision with the same content is
-            answered from the record.
+            The answer, and whether it is new, or that of the same request: the same revision with
+            the same content is answered from the record.
 
         Raises
         ------
         Problem
-            409 if the revision was assessed with another content, 503 if no release is in force.
+            409 if the revision was assessed with another content, or this can't be told any more,
+            422 if the key came with another request, 503 if no release is in force.
         """
+        async with self._retries.once(who, key) as asked:
+            if asked.first is not None:
+                return self._assessed_with(asked.first, call, who), True
+            return await self._assess(call, who, asked)
+
+    async def _assess(
+        self, call: Call, who: Identity, asked: Asked, *, eido: bytes | None = None
+    ) -> tuple[Answer, bool]:
+        """Assess a call; `eido` is the document as which it came in, to be kept with it."""
         while call.revision in (queued := self._log.queued_revisions(call.call_id)):
             await self._log.settled()
         latest = self._log.read.latest(call.call_id)
@@ -123,6 +136,7 @@ class Assessor:
             counts = self._premises.counts(history, call)
             assessment = assess(release, call, counts, free=free)
             assert assessment.explanation is not None
+            private[views.GROUNDS] = views.grounds_bytes(assessment)
             private[views.EXPLANATION] = views.explanation_bytes(assessment.explanation)
             if history is not None:
                 private[views.HISTORY] = views.history_bytes(history, counts)
@@ -140,7 +154,7 @@ class Assessor:
             Draft(
                 "assessment",
                 who.name,
-                body,
+                {**body, **asked.part},
                 call_id=call.call_id,
                 revision=call.revision,
                 assessment_id=new_id(at),
@@ -152,7 +166,7 @@ class Assessor:
         return views.assessment_view(entry, private, withheld), True
 
     async def assess_eido(
-        self, call: Call, document: Document, body: bytes, who: Identity
+        self, call: Call, document: Document, body: bytes, who: Identity, *, key: str | None = None
     ) -> tuple[Answer, bool]:
         """Assess a call that came in as an EIDO, as the next revision of the incident.
 
@@ -164,6 +178,8 @@ class Assessor:
         body : bytes
             The document as it came.
         who : Identity
+        key : str, optional
+            The request's idempotency key.
 
         Returns
         -------
@@ -173,25 +189,34 @@ class Assessor:
         Raises
         ------
         Problem
-            409 if a later update of the incident was assessed already, 503 as with `assess`.
+            409 if a later update of the incident was assessed already, 422 and 503 as with
+            `assess`.
         """
-        while self._log.queued_revisions(call.call_id):
-            await self._log.settled()
         names = {
             "incident": document.root.id,
             "calls": [one.id for one in document.all("callComponent")],
         }
+        async with self._retries.once(who, key) as asked:
+            if asked.first is not None:
+                answer, new = self._assessed_with(asked.first, document, who), True
+            else:
+                answer, new = await self._assess_eido(call, document, body, who, asked)
+        return {**answer, "eido": names}, new
+
+    async def _assess_eido(
+        self, call: Call, document: Document, body: bytes, who: Identity, asked: Asked
+    ) -> tuple[Answer, bool]:
+        while self._log.queued_revisions(call.call_id):
+            await self._log.settled()
         entries = self._log.read.assessments(call.call_id)
         first = self._assessed(entries, document)
         if first is not None:
-            answer = views.assessment_view(first, self._private(first), self._withheld(first, who))
-            return {**answer, "eido": names}, False
+            return self._assessment(first, self._private(first), who), False
         revision = 1 + max((entry.revision or 0 for entry in entries), default=0)
         if revision > MAX_REVISION:
             raise conflict("the call has the highest revision that there can be")
         call = call.model_copy(update={"revision": revision})
-        answer, new = await self.assess(call, who, eido=body)
-        return {**answer, "eido": names}, new
+        return await self._assess(call, who, asked, eido=body)
 
     def eido(self, assessment_id: str) -> bytes:
         """Write an assessment's call as an EIDO, with the recommendation unless it is withheld.
@@ -206,14 +231,14 @@ class Assessor:
         Raises
         ------
         Problem
-            404 if there is no such assessment, or what was said in the call was erased.
+            404 if there is no such assessment, 410 if what was said in the call was erased.
         """
         entry = self._find(assessment_id)
         private = self._private(entry)
         stored, body = private.get(views.CALL), private.get(views.EIDO)
         if stored is None:
-            raise not_found("EIDO: what was said was erased")
-        advice = advice_of(entry) if self._withheld_now(entry) is None else None
+            raise gone("what was said in this call")
+        advice = advice_of(entry, private) if self._withheld_now(entry) is None else None
         if advice is None and body is not None:
             return body
         written = to_eido(
@@ -224,15 +249,26 @@ class Assessor:
         )
         return serialise(written)
 
-    async def decide(self, assessment_id: str, decision: Decision, who: Identity) -> Answer:
+    async def decide(
+        self, assessment_id: str, decision: Decision, who: Identity, *, key: str | None = None
+    ) -> Answer:
         """Record a person's decision; no release need be in force.
 
         Raises
         ------
         Problem
             404 if there is no such assessment, 422 if the plan it was made with has no such
-            response, or the action is not one for advice that was shown, or was not.
+            response, the action is not one for advice that was shown, or was not, or the key came
+            with another request.
         """
+        async with self._retries.once(who, key) as asked:
+            if asked.first is not None:
+                return self._decided_with(asked.first, assessment_id, decision, who)
+            return await self._decide(assessment_id, decision, who, asked)
+
+    async def _decide(
+        self, assessment_id: str, decision: Decision, who: Identity, asked: Asked
+    ) -> Answer:
         entry = self._find(assessment_id)
         assessed = entry.content()
         recommended = (assessed["recommendation"] or {}).get("response")
@@ -263,7 +299,7 @@ class Assessor:
             Draft(
                 "decision",
                 who.name,
-                body,
+                {**body, **asked.part},
                 call_id=entry.call_id,
                 revision=entry.revision,
                 assessment_id=assessment_id,
@@ -273,19 +309,25 @@ class Assessor:
         )
         return views.decision_view(decided, private, self._withheld(entry, who))
 
-    async def learn(self, outcome: Outcome, who: Identity) -> Answer:
+    async def learn(self, outcome: Outcome, who: Identity, *, key: str | None = None) -> Answer:
         """Record what the world turned out to be.
 
         Raises
         ------
         Problem
-            404 if no such call was ever assessed.
+            404 if no such call was ever assessed, 422 if the key came with another request.
         """
+        async with self._retries.once(who, key) as asked:
+            if asked.first is not None:
+                return self._learned_with(asked.first, outcome)
+            return await self._learn(outcome, who, asked)
+
+    async def _learn(self, outcome: Outcome, who: Identity, asked: Asked) -> Answer:
         if self._log.read.latest(outcome.call_id) is None:
             raise not_found("call")
         private = {views.OUTCOME: outcome.model_dump_json(exclude_none=True).encode()}
         entry = await self._log.append(
-            Draft("outcome", who.name, {}, call_id=outcome.call_id, private=private)
+            Draft("outcome", who.name, asked.part, call_id=outcome.call_id, private=private)
         )
         self._premises.add_outcome(outcome)
         return views.outcome_view(entry, private)
@@ -321,14 +363,16 @@ class Assessor:
         call, history = private.get(views.CALL), private.get(views.HISTORY)
         later = self._later(entry)
         return {
-            "assessment": views.assessment_view(entry, private, withheld),
+            "assessment": views.assessment_view(
+                entry, private, withheld, read.erased(entry, private)
+            ),
             "call": None if call is None else orjson.Fragment(call),
             "history": history and orjson.Fragment(history),
             "decisions": [
-                views.decision_view(decision, self._private(decision), withheld)
+                self._decision(decision, withheld)
                 for decision in read.decisions(str(entry.assessment_id))
             ],
-            "outcome": outcome and views.outcome_view(outcome, self._private(outcome)),
+            "outcome": outcome and self._outcome(outcome),
             "superseded_by": later and views.revision_view(later),
         }
 
@@ -369,12 +413,71 @@ class Assessor:
             recorded == "held_back" and self._log.read.decided(str(entry.call_id))
         )
 
+    def _assessment(self, entry: Entry, private: dict[str, bytes], who: Identity) -> Answer:
+        erasure = self._log.read.erased(entry, private)
+        return views.assessment_view(entry, private, self._withheld(entry, who), erasure)
+
+    def _decision(self, entry: Entry, withheld: Withheld | None) -> Answer:
+        private = self._private(entry)
+        erasure = self._log.read.erased(entry, private)
+        return views.decision_view(entry, private, withheld, erasure)
+
+    def _outcome(self, entry: Entry) -> Answer:
+        private = self._private(entry)
+        return views.outcome_view(entry, private, self._log.read.erased(entry, private))
+
     def _again(self, first: Entry, call: Call, who: Identity) -> Answer:
         private = self._private(first)
         stored = private.get(views.CALL)
-        if stored is None or Call.model_validate_json(stored) != call:
+        if stored is None:
+            raise conflict("what this revision said was erased; send a higher one")
+        if Call.model_validate_json(stored) != call:
             raise conflict("this revision was assessed with another content; send a higher one")
-        return views.assessment_view(first, private, self._withheld(first, who))
+        return self._assessment(first, private, who)
+
+    # What a key was used for before. Content that was erased meanwhile can't be compared any more,
+    # and is then taken for the same.
+
+    def _assessed_with(self, first: Entry, asked: Call | Document, who: Identity) -> Answer:
+        private = self._private(first)
+        if isinstance(asked, Call):
+            stored = private.get(views.CALL)
+            alike = (first.call_id, first.revision) == (asked.call_id, asked.revision) and (
+                stored is None or Call.model_validate_json(stored) == asked
+            )
+        else:
+            stored = private.get(views.EIDO)
+            alike = (stored is None and views.CALL not in private) or (
+                stored is not None and same(Document(parse(stored)), asked)
+            )
+        if first.kind != "assessment" or not alike:
+            raise reused()
+        return self._assessment(first, private, who)
+
+    def _decided_with(
+        self, first: Entry, assessment_id: str, decision: Decision, who: Identity
+    ) -> Answer:
+        body = first.content()
+        if (first.kind, first.assessment_id) != ("decision", assessment_id):
+            raise reused()
+        note = self._private(first).get(views.NOTE)
+        erased = note is None and "private" in body
+        response = decision.response or body["recommended"]
+        if (decision.action, response, decision.reason) != (
+            body["action"],
+            body["response"],
+            body["reason"],
+        ) or not (erased or decision.note == (None if note is None else note.decode())):
+            raise reused()
+        return self._decision(first, self._withheld(self._find(assessment_id), who))
+
+    def _learned_with(self, first: Entry, outcome: Outcome) -> Answer:
+        stored = self._private(first).get(views.OUTCOME) if first.kind == "outcome" else None
+        if (first.kind, first.call_id) != ("outcome", outcome.call_id) or (
+            stored is not None and Outcome.model_validate_json(stored) != outcome
+        ):
+            raise reused()
+        return self._outcome(first)
 
     def _assessed(self, entries: list[Entry], document: Document) -> Entry | None:
         """Find the assessment of a document; refuse one that is older than the latest."""

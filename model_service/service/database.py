@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import apsw
@@ -70,6 +71,7 @@ def connect(
             raise apsw.CantOpenError("no write-ahead log can be kept beside this file")
         connection.pragma("synchronous", "full")
         connection.pragma("fullfsync", True)  # macOS: past the drive's own cache
+        connection.pragma("secure_delete", True)  # what is deleted is overwritten with zeros
         connection.pragma("foreign_keys", True)
         connection.pragma("recursive_triggers", True)
         connection.pragma("trusted_schema", False)
@@ -77,3 +79,31 @@ def connect(
         connection.close(force=True)
         raise
     return connection
+
+
+def empty_wal(connection: apsw.Connection, *, seconds: float = 2.0) -> bool:
+    """Move everything from the write-ahead log into the database, and cut the log to nothing.
+
+    Parameters
+    ----------
+    connection : apsw.Connection
+        With no transaction under way.
+    seconds : float
+        How long to go on trying while others read or write.
+
+    Returns
+    -------
+    bool
+        Whether it is empty now.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0]
+        except apsw.BusyError:
+            busy = 1
+        if not busy:
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.01)

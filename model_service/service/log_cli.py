@@ -1,4 +1,4 @@
-"""`crisiscall log`: verify the decision log, and export it."""
+"""`crisiscall log`: verify the decision log, export it, and erase personal text from it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from data.errors import InputError
 from model_service.model.decision import OVERRIDE_REASONS
 from model_service.service.cli import home_option
+from model_service.service.erase_cli import erase, retain, rotate_key
 from model_service.service.settings import load_settings
 
 MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
@@ -21,13 +22,18 @@ MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%
 Examples:
   crisiscall log verify
   crisiscall log export --out log.csv --since 2026-11-01
+  crisiscall log erase --call C-1042 --by r.alvarez
 """
 )
 def log() -> None:
-    """Verify and export the decision log, whether or not the service runs.
+    """Verify and export the decision log, and erase text from it, whether or not the service runs.
 
     It is the file that CRISISCALL_LOG names, or log.db in the service's home.
     """
+
+
+for verb in (erase, retain, rotate_key):
+    log.add_command(verb)
 
 
 @log.command(epilog="Example: crisiscall log verify --expect 1042:9f0c…")
@@ -41,12 +47,19 @@ def log() -> None:
 def verify(expect: str | None, home: Path | None) -> None:
     """Check every entry of the log against the chain.
 
-    Exits with 1 and names the first bad entry if there is one.
+    Exits with 1 and names the first bad entry if there is one. Personal text is checked too where
+    the record keys are at hand.
     """
     from model_service.service.log import verify as walk
+    from model_service.service.opening import open_keys
 
-    path = load_settings(home=home).log_path
-    found = walk(path, expected=None if expect is None else _head(expect))
+    settings = load_settings(home=home)
+    path, keys = settings.log_path, open_keys(settings)
+    found = walk(
+        path,
+        expected=None if expect is None else _head(expect),
+        keys=keys if keys.there() else None,
+    )
     if found.fault is not None:
         click.echo(f"{path}: entry {found.fault.seq}: {found.fault.what}", err=True)
         sys.exit(1)
@@ -131,9 +144,11 @@ def export(
     from model_service.service.log import export as exporting
     from model_service.service.log.reading import Reader, Snapshot
     from model_service.service.log.snapshot import snapshot
+    from model_service.service.opening import open_keys, open_store
 
     check_sqlite()
-    path = load_settings(home=home).log_path
+    settings = load_settings(home=home)
+    path = settings.log_path
     kind = exporting.format_of(out)
     if out.exists():
         raise InputError(f"{out} is there already; name a new file")
@@ -153,10 +168,10 @@ def export(
         check_name(by)
         with snapshot(path):  # there is a log, and none is made
             pass
-        exporting.record_reading(path, by, filters, kind)
+        exporting.record_reading(open_store(settings, busy_timeout_ms=5000), by, filters, kind)
     with snapshot(path) as connection:
         rows = exporting.export_rows(
-            Reader(Snapshot(connection)), filters, narratives=with_narratives
+            Reader(Snapshot(connection, open_keys(settings))), filters, narratives=with_narratives
         )
         quiet = not sys.stderr.isatty()
         with click.progressbar(rows, label="exporting", file=sys.stderr, hidden=quiet) as shown:

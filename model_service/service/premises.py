@@ -2,7 +2,7 @@
 
 The history is that of the log and nothing else: calls that were assessed and outcomes that were
 recorded, in the order of their entries. So a restart, which reads the log from its beginning, comes
-to the same counts; and what was erased from the log does not count.
+to the same counts; and what was erased from the log does not count, from the next question on.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from data.call import Call, Outcome
 from data.premise import DAY, Counts, PremiseHistory, microseconds
 from model_service.model.scorer import CRISIS_FIELDS, HistoryTable, Outcomes
 from model_service.service.log import DecisionLog
+from model_service.service.log.reading import MAX_PAGE
 from model_service.service.views import CALL, OUTCOME
 
 
@@ -34,6 +35,7 @@ class Premises:
         self._history: PremiseHistory | None = None
         self._told: dict[str, int] = {}
         self._newest = self._swept = 0
+        self._erasure = 0
 
     def follow(self, table: HistoryTable | None) -> None:
         """Read the log anew if a release asks for another history, and let go if it asks for none.
@@ -55,6 +57,8 @@ class Premises:
         self._newest = self._swept = 0
         if table is None:
             return
+        last = self._log.read.last("erasure")
+        self._erasure = 0 if last is None else last.seq
         history = PremiseHistory(table.windows)
         damaged = 0
         for name, text in self._log.read.personal([CALL, OUTCOME]):
@@ -94,8 +98,30 @@ class Premises:
         if table is None:
             return None
         self.follow(table)
+        self._forget_erased()
         assert self._history is not None
         return self._history.counts(call.premise_id, microseconds(call.received_at))
+
+    def _forget_erased(self) -> None:
+        """Let go of calls whose text was erased since, by whatever process; keep what is left."""
+        assert self._history is not None and self._asked is not None
+        for erasure in self._log.read.page(after=self._erasure, kind="erasure", limit=MAX_PAGE):
+            for call_id in self._log.read.erased_calls(erasure.seq):
+                self._history.drop(call_id)
+                self._told.pop(call_id, None)
+                self._restore(call_id)
+            self._erasure = erasure.seq
+
+    def _restore(self, call_id: str) -> None:
+        """Take note of what is still there of a call of which some was erased."""
+        assert self._history is not None and self._asked is not None
+        for name, text in self._log.read.personal([CALL, OUTCOME], call_id=call_id):
+            if text is None:
+                continue
+            if name == CALL:
+                self._call(self._history, Call.model_validate_json(text))
+            else:
+                self._outcome(self._history, Outcome.model_validate_json(text), self._asked[1])
 
     def add_call(self, call: Call) -> None:
         """Take note of a call that is in the log now."""

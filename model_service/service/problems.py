@@ -101,6 +101,11 @@ def not_found(what: str) -> Problem:
     return Problem(404, "not-found", "not found", f"there is no such {what}")
 
 
+def gone(what: str) -> Problem:
+    """Make the 410 for what was erased."""
+    return Problem(410, "erased", "erased", f"{what} was erased, and nobody can bring it back")
+
+
 def conflict(detail: str) -> Problem:
     """Make the 409."""
     return Problem(409, "conflict", "conflict", detail)
@@ -191,6 +196,7 @@ def as_problem(error: Exception) -> Problem:
                 "password",
                 "grant_type",
                 "scope",
+                "idempotency-key",
             ]
         )
         errors = [{**e, "loc": e["loc"][1:]} for e in error.errors()]

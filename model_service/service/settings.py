@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from data.errors import InputError
@@ -42,6 +42,21 @@ class Settings(BaseSettings):
         "the release; what home/keys/release.pub holds if not set.",
     )
     log: Path | None = Field(None, description="The decision log; home/log.db if not set.")
+    record_keys: Path | None = Field(
+        None,
+        description="Keys of the log's personal text, one a record; home/record-keys.db if not "
+        "set. Keep backups of it apart from the log's.",
+    )
+    key_encryption_key_file: Path | None = Field(
+        None,
+        description="Key under which the record keys are encrypted, made if it is not there; "
+        "home/keys/log.key if not set. Without it no personal text can be read again.",
+    )
+    key_encryption_key: SecretStr | None = Field(
+        None,
+        description="The same from the environment, 64 hexadecimal digits, instead of the file; "
+        "while it is being changed the new one, a comma, and the old one.",
+    )
     accounts: Path | None = Field(None, description="Users; home/accounts.db if not set.")
     holdback_key: Path | None = Field(
         None,
@@ -80,6 +95,14 @@ class Settings(BaseSettings):
                 raise ValueError("a public key is 64 lower-case hexadecimal digits")
         return value
 
+    @field_validator("key_encryption_key")
+    @classmethod
+    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
+        for key in [] if value is None else value.get_secret_value().split(","):
+            if len(key) != 64 or not set(key) <= set("0123456789abcdef"):
+                raise ValueError("a key is 64 lower-case hexadecimal digits")
+        return value
+
     @property
     def release_path(self) -> Path:
         """A release's folder or the file that names it."""
@@ -99,6 +122,16 @@ class Settings(BaseSettings):
     def log_path(self) -> Path:
         """File of the decision log."""
         return self.log or self.home / "log.db"
+
+    @property
+    def record_keys_path(self) -> Path:
+        """File of the keys of the log's personal text."""
+        return self.record_keys or self.home / "record-keys.db"
+
+    @property
+    def key_encryption_key_path(self) -> Path:
+        """File of the key under which the record keys are encrypted."""
+        return self.key_encryption_key_file or self.home / "keys" / "log.key"
 
     @property
     def accounts_path(self) -> Path:

@@ -14,7 +14,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from data.call import Answer, Call, Outcome
-from data.logged import Withheld
+from data.logged import ErasureReason, Withheld
 from data.premise import Counts
 from model_service.model.assess import Assessment
 from model_service.model.concepts import Polarity
@@ -33,7 +33,7 @@ from model_service.service.accounts import Role
 from model_service.service.log import Entry, Kind
 
 CALL, EXPLANATION, NOTE, OUTCOME = "call", "explanation", "note", "outcome"
-HISTORY, EIDO = "history", "eido"
+HISTORY, EIDO, GROUNDS = "history", "eido", "grounds"
 """Names of what is kept apart from the chain."""
 
 
@@ -116,11 +116,15 @@ class RecommendationView(View):
     police: bool | None = Field(description="Police officers in the team; null for `protocol`.")
     abstained: bool = Field(description="The model was not asked; the prediction is not used.")
     bands: BandsView | None
-    reasons: list[ReasonView]
-    disqualifiers: list[DisqualifierView]
+    reasons: list[ReasonView] | None = Field(description="null once they were erased.")
+    disqualifiers: list[DisqualifierView] | None = Field(description="null once they were erased.")
     unserved: list[UnservedView]
-    awaiting: list[AwaitingView] = Field(default=[], description="Absent in records of old.")
-    facts: list[FactView] = Field(default=[], description="Absent in records of old.")
+    awaiting: list[AwaitingView] | None = Field(
+        default=None, description="null once they were erased, and in records of old."
+    )
+    facts: list[FactView] | None = Field(
+        default=None, description="null once they were erased, and in records of old."
+    )
 
 
 class ConsequenceView(View):
@@ -219,6 +223,15 @@ class Place(View):
     digest: str
 
 
+class ErasedView(View):
+    """What was said was erased: it can be read and recomputed by nobody any more."""
+
+    at: str
+    reason: ErasureReason
+    actor: str
+    log: Place
+
+
 class AssessmentView(View):
     """One prediction + recommendation + explanation of one revision of one call."""
 
@@ -237,13 +250,18 @@ class AssessmentView(View):
     prediction: PredictionView | None = Field(description="null while it is withheld.")
     recommendation: RecommendationView | None = Field(description="null while it is withheld.")
     questions: list[QuestionView] | None = Field(
-        description="What to ask next, at most two; null while it is withheld."
+        description="What to ask next, at most two; null while it is withheld, and once it was "
+        "erased."
     )
     explanation: ExplanationView | None = Field(
         description="null while it is withheld, and once it was erased."
     )
     model: ModelName
     plan: PlanName
+    erased: ErasedView | None = Field(
+        description="null unless the call, its explanation and the grounds of the recommendation "
+        "were erased."
+    )
     log: Place
 
 
@@ -287,6 +305,7 @@ class DecisionView(View):
     superseded_by: Revision | None = Field(
         description="The later revision that had been assessed when this was decided."
     )
+    erased: ErasedView | None = Field(description="null unless the note was erased.")
     log: Place
 
 
@@ -296,6 +315,7 @@ class OutcomeView(View):
     outcome: Outcome | None = Field(description="null once it was erased.")
     actor: str
     at: str
+    erased: ErasedView | None
     log: Place
 
 
@@ -362,6 +382,7 @@ class SwitchView(View):
     actor: str
     at: str
     note: str | None
+    erased: ErasedView | None = Field(description="null unless the note was erased.")
     log: Place
 
 
@@ -420,7 +441,8 @@ def assessment_body(
     """Put an assessment into the form in which the chain holds it: nothing personal.
 
     The explanation is not in it: from contributions and the weights of the release one could
-    work out the words.
+    work out the words. Nor are the grounds of the recommendation, which repeat what was answered,
+    in what language and where.
 
     Parameters
     ----------
@@ -444,7 +466,6 @@ def assessment_body(
         "free": free,
         "prediction": prediction,
         "recommendation": assessment and _recommendation(assessment.recommendation),
-        "questions": assessment and [_question(question) for question in assessment.questions],
         "thresholds": {
             target: {"low": limits.low, "high": limits.high}
             for target, limits in release.thresholds.items()
@@ -467,13 +488,7 @@ def _recommendation(given: Recommendation) -> dict[str, Any]:
         "police": given.police,
         "abstained": given.abstained,
         "bands": given.bands,
-        "reasons": [{"code": reason.code, "text": reason.text} for reason in given.reasons],
-        "disqualifiers": [
-            {**hit._asdict(), "spans": _spans(hit.spans)} for hit in given.disqualifiers
-        ],
         "unserved": [missed._asdict() for missed in given.unserved],
-        "awaiting": [awaited._asdict() for awaited in given.awaiting],
-        "facts": [{**fact._asdict(), "spans": _spans(fact.spans)} for fact in given.facts],
     }
 
 
@@ -488,6 +503,22 @@ def _question(given: NextQuestion) -> dict[str, Any]:
         "if_no": given.if_no._asdict(),
         "why": {"code": given.why.code, "text": given.why.text},
     }
+
+
+def grounds_bytes(assessment: Assessment) -> bytes:
+    """Write as JSON what a recommendation rests on, and what should be asked next."""
+    given = assessment.recommendation
+    return orjson.dumps(
+        {
+            "reasons": [{"code": reason.code, "text": reason.text} for reason in given.reasons],
+            "disqualifiers": [
+                {**hit._asdict(), "spans": _spans(hit.spans)} for hit in given.disqualifiers
+            ],
+            "awaiting": [awaited._asdict() for awaited in given.awaiting],
+            "facts": [{**fact._asdict(), "spans": _spans(fact.spans)} for fact in given.facts],
+            "questions": [_question(question) for question in assessment.questions],
+        }
+    )
 
 
 def explanation_bytes(explanation: Explanation) -> bytes:
@@ -520,8 +551,40 @@ def place(entry: Entry) -> dict[str, Any]:
     return {"sequence": entry.seq, "digest": entry.digest}
 
 
+def erased_view(erasure: Entry | None) -> dict[str, Any] | None:
+    """Tell of an erasure, if there was one."""
+    return erasure and {
+        "at": erasure.at,
+        "reason": erasure.content()["reason"],
+        "actor": erasure.actor,
+        "log": place(erasure),
+    }
+
+
+def _grounds(private: Mapping[str, bytes]) -> dict[str, Any]:
+    """Read what a recommendation rests on; nothing once it was erased."""
+    grounds = private.get(GROUNDS)
+    found: dict[str, Any] = {} if grounds is None else orjson.loads(grounds)
+    return found
+
+
+def recommendation_view(
+    body: Mapping[str, Any], private: Mapping[str, bytes]
+) -> dict[str, Any] | None:
+    """Put a recommendation together with its grounds, as far as they are there."""
+    given: dict[str, Any] | None = body["recommendation"]
+    if given is None:
+        return None
+    found = _grounds(private)
+    grounds = {name: found.get(name) for name in ("reasons", "disqualifiers", "awaiting", "facts")}
+    return {**grounds, **given}  # entries of version 1 have them in the chain
+
+
 def assessment_view(
-    entry: Entry, private: Mapping[str, bytes], withheld: Withheld | None
+    entry: Entry,
+    private: Mapping[str, bytes],
+    withheld: Withheld | None,
+    erasure: Entry | None = None,
 ) -> dict[str, Any]:
     """Make the answer of an assessment from its record, without the advice where it is withheld."""
     body = entry.content()
@@ -535,17 +598,21 @@ def assessment_view(
         "mode": body.get("mode", "advisory"),  # entries of before there were modes
         "withheld": withheld,
         "prediction": body["prediction"] if shown else None,
-        "recommendation": body["recommendation"] if shown else None,
-        "questions": body.get("questions", []) if shown else None,
+        "recommendation": recommendation_view(body, private) if shown else None,
+        "questions": _grounds(private).get("questions") if shown else None,
         "explanation": _fragment(private.get(EXPLANATION)) if shown else None,
         "model": body["model"],
         "plan": body["plan"],
+        "erased": erased_view(erasure),
         "log": place(entry),
     }
 
 
 def decision_view(
-    entry: Entry, private: Mapping[str, bytes], withheld: Withheld | None
+    entry: Entry,
+    private: Mapping[str, bytes],
+    withheld: Withheld | None,
+    erasure: Entry | None = None,
 ) -> dict[str, Any]:
     """Make the answer of a decision from its record."""
     body = entry.content()
@@ -564,22 +631,30 @@ def decision_view(
         "at": entry.at,
         "time_to_decide_ms": body["time_to_decide_ms"],
         "superseded_by": body["superseded_by"],
+        "erased": erased_view(erasure),
         "log": place(entry),
     }
 
 
-def outcome_view(entry: Entry, private: Mapping[str, bytes]) -> dict[str, Any]:
+def outcome_view(
+    entry: Entry, private: Mapping[str, bytes], erasure: Entry | None = None
+) -> dict[str, Any]:
     """Make the answer of an outcome from its record."""
     return {
         "outcome": _fragment(private.get(OUTCOME)),
         "actor": entry.actor,
         "at": entry.at,
+        "erased": erased_view(erasure),
         "log": place(entry),
     }
 
 
 def mode_view(
-    mode: Mode, plan: ResponsePlan | None, switched: Entry | None, private: Mapping[str, bytes]
+    mode: Mode,
+    plan: ResponsePlan | None,
+    switched: Entry | None,
+    private: Mapping[str, bytes],
+    erasure: Entry | None = None,
 ) -> dict[str, Any]:
     """Tell what the service may do now, and who switched it last."""
     note = private.get(NOTE)
@@ -588,6 +663,7 @@ def mode_view(
         "actor": switched.actor,
         "at": switched.at,
         "note": None if note is None else note.decode(),
+        "erased": erased_view(erasure),
         "log": place(switched),
     }
     return {"mode": mode, "plan": None if plan is None else plan.mode, "switched": last}

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from playwright.sync_api import expect
 
+from model_service.service.log.erasure import erasable, erase
+from model_service.service.opening import open_store
 from tests.browser.desk import Desk
 from tests.builders import add_users, make_champion, make_settings, release_files
 
@@ -72,6 +74,18 @@ def test_held_back_until_the_dispatcher_has_committed(desk: Desk) -> None:
     expect(desk.decisions).to_have_count(2)
     first, last = desk.record(assessment)["decisions"]
     assert (first["advice_shown"], last["advice_shown"]) == (False, True)
+
+
+def test_what_was_erased_meanwhile_is_said_to_be(desk: Desk, home: Path) -> None:
+    assessment = desk.assess(CRISIS)
+    store = open_store(make_settings(home), busy_timeout_ms=5000)
+    found = erasable(store, call_id=assessment["call_id"])
+    assert erase(store, found, actor="auditor", reason="request").entries == 1
+    store.close()
+    desk.page.get_by_role("radio", name="Police officers").check()
+    assert desk.press("F8")["action"] == "commit"
+    expect(desk.page.locator("#reasons")).to_contain_text("was erased")
+    expect(desk.page.locator("#response")).to_have_text("EMTs with a mental-health clinician")
 
 
 def test_by_mouse(desk: Desk) -> None:

@@ -58,7 +58,7 @@ def assert_all_there(path: Path, answered: list[dict[str, Any]]) -> None:
         entry = reader.assessment(answer["assessment_id"])
         assert entry is not None
         assert (entry.seq, entry.digest) == (answer["log"]["sequence"], answer["log"]["digest"])
-        assert set(reader.private(entry)) == {"call", "explanation"}
+        assert set(reader.private(entry)) == {"call", "explanation", "grounds"}
     store.close()
 
 

@@ -154,14 +154,16 @@ def test_what_is_not_there_is_not_found(shared: Service, path: str) -> None:
 
 def test_once_the_text_is_erased_the_record_is_still_there(service: Service) -> None:
     answer = service.assess(a_call()).json()
-    with service.log._store.reading() as connection:
-        connection.execute("DELETE FROM private")
+    service.erase()
     record: dict[str, Any] = service.get(f"/v1/assessments/{answer['assessment_id']}").json()
     AssessmentRecord.model_validate_json(json.dumps(record))
     assert record["call"] is None
     assert record["assessment"]["explanation"] is None
     assert record["assessment"]["prediction"] == answer["prediction"]
-    assert_problem(service.assess(a_call()), 409)
+    assert record["assessment"]["recommendation"]["reasons"] is None
+    assert record["assessment"]["erased"]["reason"] == "request"
+    problem = assert_problem(service.assess(a_call()), 409)
+    assert "erased" in problem["detail"]
 
 
 def test_changed_text_is_not_passed_off_as_the_record(service: Service) -> None:

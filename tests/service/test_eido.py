@@ -271,10 +271,9 @@ def test_our_own_note_that_comes_back_is_no_part_of_the_call(service: Service) -
 
 def test_what_was_erased_or_never_was_can_not_go_out(service: Service) -> None:
     assessed = send(service, an_eido()).json()
-    with service.log._store.reading() as connection:
-        connection.execute("DELETE FROM private")
+    service.erase()
     path = f"/v1/assessments/{assessed['assessment_id']}/eido"
-    assert_problem(service.get(path), 404)
+    assert_problem(service.get(path), 410)
     assert_problem(service.get("/v1/assessments/nonsense/eido"), 404)
 
 

@@ -176,10 +176,32 @@ def test_what_was_erased_does_not_count_after_a_restart(home: Path) -> None:
     with serving(home) as service:
         known(service, call(1, 0))
         known(service, call(2, 1))
-    with sqlite3.connect(home / "log.db") as log:
-        log.execute("DELETE FROM private WHERE seq = (SELECT min(seq) FROM private)")
+        service.erase("C-1")
     with serving(home) as service:
         assert known(service, call(3, 2)) == [1, 1, 0, 0]
+
+
+def test_what_was_erased_does_not_count_from_the_next_call_on(past: Service) -> None:
+    known(past, call(1, 0))
+    known(past, call(2, 1))
+    learn(past, 1, outcome(1.5))
+    learn(past, 2, outcome(1.6))
+    assert known(past, call(3, 2)) == [2, 2, 2, 2]
+    past.erase("C-1")
+    assert known(past, call(4, 2.1)) == [2, 2, 1, 1]
+    past.erase("C-2")
+    assert known(past, call(5, 2.2)) == [2, 2, 0, 0]
+
+
+def test_what_is_left_of_a_call_of_which_some_was_erased_still_counts(home: Path) -> None:
+    with serving(home) as service:
+        known(service, call(1, 0))
+        learn(service, 1, outcome(1.5))
+        known(service, call(2, 2))
+        service.erase("C-1", kinds=["outcome"])
+        running_on = known(service, call(3, 3))
+    with serving(home) as service:
+        assert known(service, call(4, 3)) == running_on == [2, 2, 0, 0]
 
 
 def test_a_damaged_record_is_left_out_and_told(home: Path) -> None:

@@ -1,7 +1,11 @@
 """The decision log: append-only, chained, on disk before anyone sees an answer.
 
 entry.py    what an entry is, its canonical bytes and its digest
-private.py  personal text: everything of it passes through here
+private.py  personal text, encrypted: everything of it passes through here
+keys.py     a key for every record, wrapped, in a file of their own
+erasure.py  erases personal text: on record first, then its ciphertext, then its keys
+scrub.py    the two halves of that, which the store needs too
+upgrade.py  a log of version 1, in the clear, becomes one of this version
 schema.py   the tables and the guards that keep them append-only
 store.py    the one writer: whole batches, or nothing
 reading.py  questions that routes ask of the log

@@ -25,13 +25,15 @@ Kind = Literal[
     "sign_in",
     "sign_out",
     "narratives_read",
+    "erasure",
 ]
 """What happened.
 
 `assessment` the model and the plan were asked; `decision` a person decided; `outcome` the world's
 verdict came in; `release` a release came into force; `mode` somebody switched what the service may
 do; `units` it was reported how many units of a response are free; `sign_in` and `sign_out` of a
-person; `narratives_read` somebody takes narratives out of the log.
+person; `narratives_read` somebody takes narratives out of the log; `erasure` personal text of
+entries was destroyed.
 """
 
 KINDS: tuple[str, ...] = get_args(Kind)

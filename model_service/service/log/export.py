@@ -224,16 +224,17 @@ def _private(reader: Reader, entry: Entry) -> dict[str, bytes]:
         return reader.private(entry)
     except Broken:
         raise ExportError(
-            f"the text of entry {entry.seq} does not fit its digest; run `crisiscall log verify`"
+            f"the text of entry {entry.seq} does not fit its digest, or was erased just now: "
+            "export again, or run `crisiscall log verify`"
         ) from None
 
 
-def record_reading(path: Path, actor: str, filters: Filters, kind: Format) -> None:
+def record_reading(store: Store, actor: str, filters: Filters, kind: Format) -> None:
     """Write into the log that somebody takes narratives out of it; no record, no narratives.
 
     Parameters
     ----------
-    path : Path
+    store : Store
         Of a log that exists; the service may be writing to it.
     actor : str
     filters : Filters
@@ -244,7 +245,6 @@ def record_reading(path: Path, actor: str, filters: Filters, kind: Format) -> No
     ExportError
         If it can't be recorded.
     """
-    store = Store(path, busy_timeout_ms=5000)
     body = {"filters": filters.words(), "format": kind}
     try:
         store.write([prepare(Draft("narratives_read", actor, body))])

@@ -8,6 +8,7 @@ takes, which is what makes batches: nothing can arrive half-way.
 from __future__ import annotations
 
 import asyncio
+import hmac
 
 from model_service.service.log.entry import Draft, Entry
 from model_service.service.log.reading import Reader
@@ -69,6 +70,18 @@ class DecisionLog:
             settled = asyncio.get_running_loop().create_future()
             self._settled.append(settled)
             await settled
+
+    def digest_of_key(self, actor: str, key: str) -> str:
+        """Digest a user's idempotency key (HMAC-SHA-256), as its entry holds it.
+
+        Raises
+        ------
+        LogUnavailable
+            If the secret for it can't be read.
+        """
+        with self._store.reading():
+            secret = self._store.keys.pepper()
+        return hmac.digest(secret, f"{actor} {key}".encode(), "sha256").hex()
 
     def probe(self) -> None:
         """Find out whether an entry could be written now.

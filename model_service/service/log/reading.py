@@ -10,8 +10,9 @@ import apsw
 import orjson
 
 from model_service.service.log.entry import Entry
-from model_service.service.log.private import Broken, unseal
-from model_service.service.log.schema import UNSERVED
+from model_service.service.log.keys import RecordKeys
+from model_service.service.log.private import Broken, Locked, unlock
+from model_service.service.log.schema import IDEMPOTENCY, UNSERVED
 
 MAX_PAGE = 1000
 """Entries of the largest page."""
@@ -19,6 +20,8 @@ MAX_PAGE = 1000
 
 class Readable(Protocol):
     """What gives a connection to the log: its store, or a snapshot of it."""
+
+    keys: RecordKeys
 
     def reading(self) -> contextlib.AbstractContextManager[apsw.Connection]:
         """Give the connection for reading."""
@@ -30,10 +33,12 @@ class Snapshot:
     Parameters
     ----------
     connection : apsw.Connection
+    keys : RecordKeys
     """
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, keys: RecordKeys) -> None:
         self._connection = connection
+        self.keys = keys
 
     def reading(self) -> contextlib.AbstractContextManager[apsw.Connection]:
         """Give the connection for reading."""
@@ -114,6 +119,26 @@ class Reader:
         sql = "SELECT * FROM entries WHERE call_id = ? AND kind = 'decision' LIMIT 1"
         return self._one(sql, call_id) is not None
 
+    def asked(self, idempotency: str) -> Entry | None:
+        """Find the entry that was asked for with an idempotency key, by the key's digest."""
+        return self._one(f"SELECT * FROM entries WHERE {IDEMPOTENCY} = ?", idempotency)
+
+    def erasure(self, seq: int) -> Entry | None:
+        """Find the entry that tells of the erasure of an entry's text."""
+        return self._one(
+            "SELECT * FROM entries WHERE seq = (SELECT by FROM erased WHERE seq = ?)", seq
+        )
+
+    def erased_calls(self, erasure: int) -> list[str]:
+        """List the calls of which an erasure destroyed text."""
+        with self._store.reading() as connection:
+            rows: list[tuple[str]] = connection.execute(
+                "SELECT DISTINCT call_id FROM erased JOIN entries USING (seq)"
+                " WHERE by = ? AND call_id IS NOT NULL",
+                (erasure,),
+            ).fetchall()  # type: ignore[assignment]
+        return [call_id for (call_id,) in rows]
+
     def last(self, kind: str) -> Entry | None:
         """Find the last entry of a kind."""
         return next(iter(self.recent(kind, 1)), None)
@@ -178,16 +203,38 @@ class Reader:
         Raises
         ------
         Broken
-            If it does not fit the digest in the chain.
+            If it does not fit its key, or the digest in the chain, or is missing although
+            nothing tells that it was erased.
         """
         digests = entry.content().get("private", {})
         with self._store.reading() as connection:
             rows: list[tuple[str, bytes, bytes]] = connection.execute(
-                "SELECT name, salt, content FROM private WHERE seq = ?", (entry.seq,)
+                "SELECT name, nonce, content FROM private WHERE seq = ?", (entry.seq,)
             ).fetchall()  # type: ignore[assignment]
-        return {name: unseal(salt, content, digests.get(name, "")) for name, salt, content in rows}
+            key = self._store.keys.get(entry.seq, entry.digest) if rows else None
+        texts = {
+            name: unlock(
+                key,
+                Locked(nonce, content),
+                entry=entry.digest,
+                name=name,
+                digest=digests.get(name, ""),
+            )
+            for name, nonce, content in rows
+            if key is not None  # without its key a text is as good as gone
+        }
+        if digests.keys() - texts.keys() and self.erasure(entry.seq) is None:
+            raise Broken("stored text is missing")
+        return texts
 
-    def personal(self, names: Collection[str]) -> Iterator[tuple[str, bytes | None]]:
+    def erased(self, entry: Entry, texts: Collection[str]) -> Entry | None:
+        """Find the erasure of an entry that names more than there is; None if it does not."""
+        names = entry.content().get("private", {}).keys()
+        return self.erasure(entry.seq) if names - set(texts) else None
+
+    def personal(
+        self, names: Collection[str], *, call_id: str | None = None
+    ) -> Iterator[tuple[str, bytes | None]]:
         """Read the personal text of these names that is still there, in order of its entries.
 
         The whole log is read in one go: for use when the service starts.
@@ -195,23 +242,29 @@ class Reader:
         Parameters
         ----------
         names : collection of str
+        call_id : str, optional
+            Only of this call.
 
         Yields
         ------
         str, bytes or None
-            The name and the text; None if it does not fit the digest in the chain.
+            The name and the text; None if it does not fit its key, or the digest in the chain.
         """
         marks = ", ".join("?" * len(names))
+        call, values = ("", ()) if call_id is None else (" AND call_id = ?", (call_id,))
         with self._store.reading() as connection:
             rows = connection.execute(
-                "SELECT name, salt, content, body FROM private JOIN entries USING (seq)"
-                f" WHERE name IN ({marks}) ORDER BY seq, name",
-                tuple(names),
+                "SELECT name, nonce, content, seq, digest, body"
+                " FROM private JOIN entries USING (seq)"
+                f" WHERE name IN ({marks}){call} ORDER BY seq, name",
+                (*names, *values),
             )
-            for name, salt, content, body in rows:
+            for name, nonce, content, seq, entry, body in rows:
                 digest = orjson.loads(body).get("private", {}).get(name, "")
+                locked = Locked(nonce, content)
+                key = self._store.keys.get(seq, entry) or b""
                 try:
-                    yield name, unseal(salt, content, digest)
+                    yield name, unlock(key, locked, entry=entry, name=name, digest=digest)
                 except Broken:
                     yield name, None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 
 from data.errors import InputError
+from model_service.service.log import schema
 
 BUSY_TIMEOUT_MS = 2000
 
@@ -43,6 +44,12 @@ def snapshot(path: Path) -> Iterator[apsw.Connection]:
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         with connection:
             connection.execute("SELECT 1 FROM entries LIMIT 1").fetchall()  # it begins here
+            version = connection.pragma("user_version")
+            if version != schema.VERSION:
+                raise UnreadableLog(
+                    f"{path} is of version {version}, this is {schema.VERSION}: a log of version 1 "
+                    "is brought up to it when a service is started on it"
+                )
             yield connection
     except apsw.Error:
         raise UnreadableLog(

@@ -16,9 +16,11 @@ from typing import NamedTuple
 import apsw
 
 from model_service.service.database import connect
-from model_service.service.log import schema
+from model_service.service.log import schema, scrub
 from model_service.service.log.entry import GENESIS, Draft, Entry, canonical, digest, now, stamp
-from model_service.service.log.private import Sealed, seal
+from model_service.service.log.keys import KEY_BYTES, KeysUnavailable, RecordKeys, keys_beside
+from model_service.service.log.private import Sealed, lock, seal
+from model_service.service.log.upgrade import upgrade
 
 _PASSING = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError)
 _PATIENCE = 5.0  # seconds; then the file is opened anew, for its device may have been
@@ -42,6 +44,7 @@ class Prepared(NamedTuple):
     at: str
     body: str
     private: tuple[tuple[str, Sealed], ...]
+    key: bytes
 
 
 def prepare(draft: Draft) -> Prepared:
@@ -50,7 +53,8 @@ def prepare(draft: Draft) -> Prepared:
     body = dict(draft.body)
     if private:
         body["private"] = {name: sealed.digest for name, sealed in private}
-    return Prepared(draft, stamp(draft.at or now()), canonical(body).decode(), private)
+    at = stamp(draft.at or now())
+    return Prepared(draft, at, canonical(body).decode(), private, os.urandom(KEY_BYTES))
 
 
 class Store:
@@ -63,10 +67,20 @@ class Store:
         How long to wait for another process's lock.
     vfs : str, optional
         Name of a SQLite file-system layer; the tests put faults there.
+    keys : RecordKeys, optional
+        Keys of the personal text; those that lie beside the log if not given.
     """
 
-    def __init__(self, path: Path, *, busy_timeout_ms: int = 500, vfs: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        busy_timeout_ms: int = 500,
+        vfs: str | None = None,
+        keys: RecordKeys | None = None,
+    ) -> None:
         self.path = path
+        self.keys = keys or keys_beside(path)
         self._busy_timeout_ms = busy_timeout_ms
         self._vfs = vfs
         self._files = (str(path), f"{path}-wal")
@@ -95,19 +109,29 @@ class Store:
         with self._guarded() as connection:
             connection.execute("BEGIN IMMEDIATE")
             seq, previous = connection.execute(_HEAD).get or (0, GENESIS)
-            entries, private = [], []
-            for draft, at, body, sealed in batch:
+            entries, private, keys = [], [], []
+            for draft, at, body, sealed, key in batch:
                 seq += 1
                 about = (draft.kind, draft.call_id, draft.revision, draft.assessment_id)
                 fields = (seq, at, *about, draft.actor, body, previous)
                 entry = Entry(*fields, digest(*fields))
                 previous = entry.digest
                 entries.append(entry)
-                private.append([(seq, name, text.salt, text.content) for name, text in sealed])
+                private.append(
+                    [
+                        (seq, name, *lock(key, text.salted, entry=entry.digest, name=name))
+                        for name, text in sealed
+                    ]
+                )
+                if sealed:
+                    keys.append((seq, entry.digest, key))
+            self.keys.put(keys)  # on disk before the text that can't be read without them
             for entry, rows in zip(entries, private, strict=True):
                 connection.execute(_INSERT, entry)
                 for row in rows:
                     connection.execute(_INSERT_PRIVATE, row)
+                if entry.kind == "erasure":
+                    scrub.delete(connection, entry)
             connection.execute("COMMIT")
         self._head = (seq, previous)
         self.failed = None
@@ -124,6 +148,7 @@ class Store:
         LogUnavailable
         """
         with self._guarded() as connection:
+            self.keys.probe()
             connection.execute("BEGIN IMMEDIATE")
             if self.failed is not None:
                 connection.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (stamp(now()),))
@@ -136,6 +161,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""
+        self.keys.close()
         connection, self._connection = self._connection, None
         if connection is not None:
             # Closing moves entries from the WAL into the file, which may fail as writing did;
@@ -151,6 +177,9 @@ class Store:
             self._recover(error)
             if isinstance(error, LogUnavailable):
                 self._fail(str(error))
+            elif isinstance(error, KeysUnavailable):
+                self._fail(str(error))
+                raise LogUnavailable(self.failed) from error
             elif isinstance(error, apsw.Error | OSError):
                 kind = type(error).__name__.removesuffix("Error").lower() or "system error"
                 self._fail(f"the decision log can't be used ({kind})")
@@ -205,6 +234,9 @@ class Store:
 
     def _check(self, connection: apsw.Connection) -> None:
         written = (connection.pragma("application_id"), connection.pragma("user_version"))
+        if written == (schema.APPLICATION_ID, 1):
+            upgrade(connection, self.keys)
+            written = (schema.APPLICATION_ID, schema.VERSION)
         if written == (0, 0) and connection.execute("SELECT 1 FROM sqlite_schema").get is None:
             with connection:
                 connection.execute(schema.SCHEMA)
@@ -214,6 +246,13 @@ class Store:
             connection.execute(schema.SCHEMA)  # puts back a guard that somebody dropped
         else:
             raise LogUnavailable("the file is no decision log of this version")
+        some = connection.execute("SELECT 1 FROM private LIMIT 1").get
+        if some is not None and not self.keys.there():
+            raise LogUnavailable(
+                "the record keys of the log are not there: put back record-keys.db, or say in "
+                "CRISISCALL_RECORD_KEYS where they are"
+            )
+        scrub.finish(connection, self.keys)
         # What a crash left in the WAL may never have been synced; nothing is appended after it
         # before it is.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

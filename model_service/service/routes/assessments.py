@@ -11,7 +11,13 @@ from model_service.service.auth import signed_in
 from model_service.service.bodies import read_record
 from model_service.service.edge import CALL
 from model_service.service.routes.examples import CALLS, DECISIONS
-from model_service.service.routes.parts import answer, assessor_of, body_of, problems
+from model_service.service.routes.parts import (
+    IdempotencyKey,
+    answer,
+    assessor_of,
+    body_of,
+    problems,
+)
 from model_service.service.views import AssessmentRecord, AssessmentView, DecisionView
 
 router = APIRouter(prefix="/v1/assessments", tags=["assessments"])
@@ -29,7 +35,7 @@ router = APIRouter(prefix="/v1/assessments", tags=["assessments"])
     },
     openapi_extra=body_of(Call, **CALLS),
 )
-async def create_assessment(request: Request) -> Response:
+async def create_assessment(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
     """Assess one revision of a call.
 
     The answer goes out after its record is on disk. Where the service is off, in shadow, or holds
@@ -39,7 +45,7 @@ async def create_assessment(request: Request) -> Response:
     """
     call = await read_record(request, Call)
     request.scope[CALL] = call.call_id
-    content, new = await assessor_of(request).assess(call, signed_in(request))
+    content, new = await assessor_of(request).assess(call, signed_in(request), key=idempotency_key)
     return answer(content, 201 if new else 200)
 
 
@@ -65,13 +71,17 @@ async def read_assessment(request: Request, assessment_id: str) -> Response:
     },
     openapi_extra=body_of(Decision, **DECISIONS),
 )
-async def create_decision(request: Request, assessment_id: str) -> Response:
+async def create_decision(
+    request: Request, assessment_id: str, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Accept or override a recommendation, or commit to a response where none was shown.
 
     A person may decide again: the last decision leads, and none is erased. It is never refused
     because the model is down, nor because a later revision of the call has come in.
     """
     decision = await read_record(request, Decision)
-    content = await assessor_of(request).decide(assessment_id, decision, signed_in(request))
+    content = await assessor_of(request).decide(
+        assessment_id, decision, signed_in(request), key=idempotency_key
+    )
     request.scope[CALL] = content["call_id"]
     return answer(content, 201)

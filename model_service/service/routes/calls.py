@@ -11,7 +11,13 @@ from model_service.service.bodies import read_record
 from model_service.service.edge import CALL
 from model_service.service.problems import FieldError, invalid
 from model_service.service.routes.examples import OUTCOMES
-from model_service.service.routes.parts import answer, assessor_of, body_of, problems
+from model_service.service.routes.parts import (
+    IdempotencyKey,
+    answer,
+    assessor_of,
+    body_of,
+    problems,
+)
 from model_service.service.views import AssessmentRecord, OutcomeView
 
 router = APIRouter(prefix="/v1/calls", tags=["calls"])
@@ -30,13 +36,16 @@ router = APIRouter(prefix="/v1/calls", tags=["calls"])
     },
     openapi_extra=body_of(Outcome, **OUTCOMES),
 )
-async def create_outcome(request: Request, call_id: str) -> Response:
+async def create_outcome(
+    request: Request, call_id: str, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Record what the world turned out to be; the last outcome of a call leads."""
     outcome = await read_record(request, Outcome)
     if outcome.call_id != call_id:
         raise invalid([FieldError("call_id", "not the call of the path")], what="outcome")
     request.scope[CALL] = call_id
-    return answer(await assessor_of(request).learn(outcome, signed_in(request)), 201)
+    content = await assessor_of(request).learn(outcome, signed_in(request), key=idempotency_key)
+    return answer(content, 201)
 
 
 @router.get(

@@ -12,7 +12,7 @@ from model_service.service.auth import signed_in
 from model_service.service.bodies import read_eido as read_body
 from model_service.service.edge import CALL
 from model_service.service.routes.examples import EIDOS
-from model_service.service.routes.parts import JSON, answer, assessor_of, problems
+from model_service.service.routes.parts import JSON, IdempotencyKey, answer, assessor_of, problems
 from model_service.service.views import EidoAssessmentView
 
 router = APIRouter(prefix="/v1", tags=["eido"])
@@ -61,7 +61,9 @@ _SCHEMA: dict[str, Any] = {
         }
     },
 )
-async def create_eido_assessment(request: Request) -> Response:
+async def create_eido_assessment(
+    request: Request, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Assess a call that comes in as an EIDO.
 
     The call is read from what was known before a unit was sent; the document is kept whole beside
@@ -71,7 +73,9 @@ async def create_eido_assessment(request: Request) -> Response:
     """
     call, document, body = await read_body(request)
     request.scope[CALL] = call.call_id
-    content, new = await assessor_of(request).assess_eido(call, document, body, signed_in(request))
+    content, new = await assessor_of(request).assess_eido(
+        call, document, body, signed_in(request), key=idempotency_key
+    )
     return answer(content, 201 if new else 200)
 
 
@@ -81,7 +85,7 @@ async def create_eido_assessment(request: Request) -> Response:
     response_model=None,
     responses={
         200: {"description": "An EIDO.", "content": {JSON: {"schema": _SCHEMA}}},
-        **problems(401, 403, 404, 503),
+        **problems(401, 403, 404, 410, 503),
     },
 )
 async def read_eido(request: Request, assessment_id: str) -> Response:

@@ -60,12 +60,13 @@ def _now(request: Request) -> Response:
     release = cast(Releases, request.app.state.releases).current
     plan = None if release is None else release.plan
     mode, switched = modes.now(plan), modes.switched
-    try:
-        private = (
-            {}
-            if switched is None
-            else cast(DecisionLog, request.app.state.log).read.private(switched)
-        )
-    except Broken:
-        raise follow_protocol("the record does not fit its digest in the log") from None
-    return answer(mode_view(mode, plan, switched, private))
+    read = cast(DecisionLog, request.app.state.log).read
+    private: dict[str, bytes] = {}
+    erasure = None
+    if switched is not None:
+        try:
+            private = read.private(switched)
+        except Broken:
+            raise follow_protocol("the record does not fit its digest in the log") from None
+        erasure = read.erased(switched, private)
+    return answer(mode_view(mode, plan, switched, private, erasure))

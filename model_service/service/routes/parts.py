@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import orjson
-from fastapi import Request
+from fastapi import Header, Request
 from starlette.responses import Response
 
 from model_service.service.assessor import Assessor
@@ -13,14 +13,26 @@ from model_service.service.problems import MEDIA_TYPE, ProblemDocument
 
 JSON = "application/json"
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        max_length=257,
+        pattern=r'^("[ !#-\[\]-~]+"|[!#-\[\]-~]+)$',
+        description="A key of the client's own making, another one for each request, best a UUID. "
+        "Sent again with the same key, a request gets the answer of the first and leaves no second "
+        "entry; another request with the same key is refused.",
+    ),
+]
+
 _MEANINGS = {
     401: "not signed in",
     403: "the role may not do that",
     404: "there is no such thing",
     409: "the revision was assessed with another content",
+    410: "it was erased",
     413: "the body is too large",
     415: "the body is not JSON",
-    422: "the body or a parameter is not valid",
+    422: "the body or a parameter is not valid, or the Idempotency-Key came with another body",
     429: "too many failed sign-ins",
     503: "follow protocol: no recommendation can be given, or no record can be kept",
 }

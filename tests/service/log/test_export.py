@@ -24,6 +24,7 @@ from data.logged import FLAT, LoggedAssessment, flat
 from model_service.service.holdback import HoldBack
 from model_service.service.log import Draft, verify
 from model_service.service.log.export import Filters, cells, export_rows
+from model_service.service.log.keys import keys_beside
 from model_service.service.log.reading import Reader, Snapshot
 from model_service.service.log.snapshot import snapshot
 from model_service.service.log.store import Store, prepare
@@ -198,7 +199,7 @@ def test_times_bound_an_export(service: Service, tmp_path: Path) -> None:
     rows = exported(service, tmp_path)
     between = datetime.fromisoformat(rows[2]["at"])
     with snapshot(service.settings.log_path) as connection:
-        reader = Reader(Snapshot(connection))
+        reader = Reader(Snapshot(connection, service.log._store.keys))
         later = list(export_rows(reader, Filters(since=between), narratives=False))
         earlier = list(export_rows(reader, Filters(until=between), narratives=False))
     assert [r["sequence"] for r in (*earlier, *later)] == [r["sequence"] for r in rows]
@@ -231,7 +232,8 @@ def test_nothing_is_written_over_and_nothing_half(
 
     def breaks(*_: Any, **__: Any) -> Iterator[dict[str, Any]]:
         with snapshot(service.settings.log_path) as connection:
-            yield next(export_rows(Reader(Snapshot(connection)), Filters(), narratives=False))
+            reader = Reader(Snapshot(connection, service.log._store.keys))
+            yield next(export_rows(reader, Filters(), narratives=False))
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("model_service.service.log.export.export_rows", breaks)
@@ -256,9 +258,7 @@ def test_without_a_log_none_is_made(tmp_path: Path) -> None:
 def test_a_call_that_was_erased_is_a_row_without_it(tmp_path: Path) -> None:
     with running(tmp_path) as service:
         service.assess(a_call())
-        sequence = service.log.read.page(kind="assessment")[0].seq
-        with service.log.read._store.reading() as connection:
-            connection.execute("DELETE FROM private WHERE seq = ?", (sequence,))
+        service.erase()
         (row,) = exported(service, tmp_path)
     assert row["call"] is None
     assert row["recommendation"] == "emt_clinician"
@@ -294,7 +294,8 @@ def test_an_export_is_of_one_moment_while_entries_arrive(tmp_path: Path) -> None
 
     writer = threading.Thread(target=go_on)
     with snapshot(path) as connection:
-        rows = export_rows(Reader(Snapshot(connection)), Filters(), narratives=False)
+        reader = Reader(Snapshot(connection, keys_beside(path)))
+        rows = export_rows(reader, Filters(), narratives=False)
         first = next(rows)
         writer.start()
         while written < 1520:

@@ -10,6 +10,7 @@ import pytest
 from data.errors import InputError
 from model_service.service.log import Draft, verify
 from model_service.service.log.entry import Entry, digest
+from model_service.service.log.keys import keys_beside
 from model_service.service.log.store import Store, prepare
 
 COUNT = 30
@@ -40,14 +41,15 @@ def tamper(path: Path, *statements: str) -> None:
 
 
 def fault(path: Path) -> tuple[int, str] | None:
-    found = verify(path).fault
+    found = verify(path, keys=keys_beside(path)).fault
     return None if found is None else (found.seq, found.what)
 
 
 def test_a_whole_log_verifies(path: Path) -> None:
-    result = verify(path)
-    assert result.whole
-    assert result.entries == result.head[0] == COUNT
+    for keys in (None, keys_beside(path)):
+        result = verify(path, keys=keys)
+        assert result.whole
+        assert result.entries == result.head[0] == COUNT
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_a_whole_log_verifies(path: Path) -> None:
             (31, "changed"),
         ),
         ("UPDATE private SET content = x'00' WHERE seq = 7", (7, "its text was changed")),
-        ("UPDATE private SET salt = x'00' WHERE seq = 7", (7, "its text was changed")),
+        ("UPDATE private SET nonce = x'00' WHERE seq = 7", (7, "its text was changed")),
         (
             "DELETE FROM private WHERE seq = 7 AND name = 'call'",
             (7, "its text is missing"),

@@ -227,6 +227,10 @@ function quoted(spans, narrative) {
 
 // What a fact was found in stands beside it: possible weapon mentioned: “knife in kitchen drawer”.
 function reasons({ reasons, disqualifiers }, narrative) {
+  if (!reasons) {
+    $("reasons").replaceChildren(element("li", "What was said in this call was erased, and the reasons with it."));
+    return;
+  }
   const found = new Map(disqualifiers.map(({ code, spans }) => [`disqualifier:${code}`, spans ?? []]));
   $("reasons").replaceChildren(...reasons.map(({ code, text }) => {
     const words = quoted(found.get(code) ?? [], narrative);
