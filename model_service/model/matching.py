@@ -66,6 +66,8 @@ class Phrased(Part):
         Phrases that deny it as they stand ("denies SI").
     exceptions : tuple of str
         Phrases that look like it and are not ("glue gun"); what overlaps one is no hit.
+    over : tuple of str
+        Phrases that say it is over ("she came out by herself"); what was said before one is past.
     scoped : bool
         Whether polarity is looked for; off where a phrase can't be denied ("barricaded himself").
     """
@@ -74,6 +76,7 @@ class Phrased(Part):
     phrases: Phrases = Field(min_length=1)
     denials: Phrases = ()
     exceptions: Phrases = ()
+    over: Phrases = ()
     scoped: bool = True
 
 
@@ -104,6 +107,9 @@ class Scopes(Part):
         Phrases in which a cue is none ("won't stop", "no idea why").
     questions, yes, no : tuple of str
         Openings that make a sentence a question; openings of an answer.
+    short_question : int
+        Words up to which a sentence that ends in a question mark asks without such an opening
+        ("Knife?").
     """
 
     reach: dict[str, int]
@@ -118,6 +124,7 @@ class Scopes(Part):
     questions: Phrases
     yes: Phrases
     no: Phrases
+    short_question: int = Field(default=0, ge=0)
 
     @field_validator("before", "after", "around", "later")
     @classmethod
@@ -189,6 +196,7 @@ class PhraseMatcher:
         self._scoped = [entry.scoped for entry in listed.values()]
         # Groups of the automaton: the phrases, their denials, their exceptions, the cues.
         cues = dict(_cues(scopes))
+        cues |= {f"over {name}": entry.over for name, entry in listed.items() if entry.over}
         self._cues = tuple(cues)
         lists = [entry.phrases for entry in listed.values()]
         lists += [entry.denials for entry in listed.values()]
@@ -241,8 +249,9 @@ class PhraseMatcher:
             if group >= n:
                 found.append(ConceptHit(self.names[group - n], "denied", first, last))
                 continue
-            polarity = scene.polarity(first, last) if self._scoped[group] else "said"
-            found.append(ConceptHit(self.names[group], polarity, first, last))
+            name = self.names[group]
+            polarity = scene.polarity(name, first, last) if self._scoped[group] else "said"
+            found.append(ConceptHit(name, polarity, first, last))
         return found
 
 
@@ -273,6 +282,7 @@ class _Scene:
         self._by_first: dict[int, list[_Cue]] = {}
         self._around: dict[int, set[str]] = {}
         self._later: list[_Cue] = []
+        self._over: dict[str, list[_Cue]] = {}
         plain = [cue for cue in cues if cue.kind == "plain"]
         for cue in cues:
             # "don't" in "don't want to live" denies nothing.
@@ -285,13 +295,17 @@ class _Scene:
                 self._around.setdefault(self.sentences[cue.first], set()).add(kind)
             elif where == "later":
                 self._later.append(cue)
+            elif where == "over":
+                self._over.setdefault(kind, []).append(cue)
             else:
                 self._by_last.setdefault(cue.last, []).append(cue)
                 self._by_first.setdefault(cue.first, []).append(cue)
 
-    def polarity(self, first: int, last: int) -> str:
-        """Say how the words `[first, last)` were spoken of."""
+    def polarity(self, name: str, first: int, last: int) -> str:
+        """Say how the words `[first, last)`, which name something, were spoken of."""
         near = self._before(first)
+        if self._asks_shortly(self.sentences[first]):
+            near.add("question")
         if "question" in near and self.asks.get(self.sentences[first]) is not False:
             answer = self._answer(last)
             if answer is not None:
@@ -303,7 +317,16 @@ class _Scene:
         for cue in self._later:
             if last <= cue.first <= last + _TAKEN_BACK:
                 near.add(cue.kind.removeprefix("later "))
+        if any(last <= cue.first <= last + _TAKEN_BACK for cue in self._over.get(name, ())):
+            near.add("past")
         return next((polarity for kind, polarity in _CUES.items() if kind in near), "said")
+
+    def _asks_shortly(self, sentence: int) -> bool:
+        """Tell whether a sentence is a short question."""
+        limit = self._scopes.short_question
+        if not limit or not self.asks.get(sentence):
+            return False
+        return self._ends[sentence] - self._ends.get(sentence - 1, 0) <= limit
 
     def _before(self, first: int) -> set[str]:
         """Name the kinds of cues that reach the word `first` from before it."""
