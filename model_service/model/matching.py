@@ -95,7 +95,7 @@ class Scopes(Part):
         Kind → cues that follow a phrase.
     after_reach : dict
         Kind → how many words may stand between a phrase and a cue that follows it, within the
-        sentence; a kind that is not named here follows at once.
+        clause; a kind that is not named here follows at once.
     around : dict
         Kind → cues that turn every phrase of their sentence ("on the news").
     later : dict
@@ -172,6 +172,10 @@ class PhraseMatcher:
     scopes : Scopes
     real_words : sequence of str
         Words that are no slip of a listed one; see `model_service.model.spelling`.
+    strict : bool
+        Miss nothing for want of a mark: a phrase counts that is the end of a longer one which
+        reaches over the end of a sentence, and denials and exceptions must stand within a clause
+        ("black cap, gun in hand" is no cap gun).
 
     Attributes
     ----------
@@ -191,7 +195,10 @@ class PhraseMatcher:
         sets: Mapping[str, Phrases],
         scopes: Scopes,
         real_words: Sequence[str] = (),
+        *,
+        strict: bool = False,
     ) -> None:
+        self._strict = strict
         self.names = tuple(listed)
         self._scoped = [entry.scoped for entry in listed.values()]
         # Groups of the automaton: the phrases, their denials, their exceptions, the cues.
@@ -206,6 +213,7 @@ class PhraseMatcher:
             [[s for phrase in phrases for s in sequences(phrase, sets)] for phrases in lists],
             sets,
             real_words,
+            shorter=strict,
         )
         self._scopes = scopes
 
@@ -240,6 +248,10 @@ class PhraseMatcher:
         parts = _sentences(text, tokens)
         # What ends with one sentence and begins with the next says nothing: "… emergency? Hold on".
         raw = [hit for hit in raw if parts[0][hit[1]] == parts[0][hit[2] - 1]]
+        if self._strict:
+            clauses = parts[1]
+            exceptions = [hit for hit in exceptions if clauses[hit[1]] == clauses[hit[2] - 1]]
+            raw = [hit for hit in raw if hit[0] < n or clauses[hit[1]] == clauses[hit[2] - 1]]
         if exceptions:
             raw = [hit for hit in raw if not _excepted(hit, exceptions)]
         hits = _undenied(_without_overlaps(raw), n)
@@ -367,13 +379,9 @@ class _Scene:
             for cue in self._by_first.get(first, ()):
                 if cue.kind.startswith("after "):
                     kind = cue.kind.removeprefix("after ")
-                    # A kind with a reach of its own may cross a comma and stand off.
-                    near = (
-                        first - last <= reach[kind]
-                        if kind in reach
-                        else first == last and self.clauses[first] == self.clauses[last - 1]
-                    )
-                    if near and cue.last not in self._covered:
+                    near = first - last <= reach.get(kind, 0)
+                    same = self.clauses[first] == self.clauses[last - 1]
+                    if near and same and cue.last not in self._covered:
                         found.add(kind)
             if any(c.kind == "break" for c in self._by_first.get(first, ())):
                 break
