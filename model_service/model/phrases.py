@@ -217,7 +217,9 @@ class Automaton:
     def _state(self, nodes: frozenset[int]) -> _State:
         known = self._states.get(nodes)
         if known is None:
-            ends = {(group, self._depths[place]) for place in nodes for group in self._nodes[place].out}
+            ends = {
+                (group, self._depths[place]) for place in nodes for group in self._nodes[place].out
+            }
             # Sorted by depth within a group, so the last one stands.
             found = tuple(sorted(ends) if self._shorter else sorted(dict(sorted(ends)).items()))
             known = self._states[nodes] = _State(nodes, found, {})

@@ -74,7 +74,9 @@ class Reading:
     @property
     def overall(self) -> Count:
         """Count all pairs together."""
-        return Count(sum(c.hits for c in self.recall.values()), sum(c.of for c in self.recall.values()))
+        return Count(
+            sum(c.hits for c in self.recall.values()), sum(c.of for c in self.recall.values())
+        )
 
 
 def read_sentences(path: Path) -> list[Sentence]:
