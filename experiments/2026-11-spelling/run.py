@@ -1,7 +1,8 @@
 """Judge how many slips of the keys are mended, and how many right words are mistaken for slips.
 
 With --words the list of real words is made anew (model_service/model/real_words.yaml): the words
-of the given files, first on their line, that lie one slip from a listed word and are none.
+of the given files, first on their line, that lie one slip from a word of the concepts or of the
+rules and are none. With --keep those that it has stay.
 Writes results.md.
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 from data.text import tokenize
 from model_service.model.concepts import concepts_text, parse_concepts
 from model_service.model.matching import PhraseMatcher
+from model_service.model.rules import parse_rules, rules_text
 from model_service.model.spelling import SHORTEST, Spelling
 from training.behaviour.cases import read_cases
 
@@ -36,15 +38,17 @@ def matcher_of(real_words: Sequence[str]) -> PhraseMatcher:
     return PhraseMatcher(concepts.concepts, concepts.sets, concepts.scopes, real_words)
 
 
-def make(files: Iterable[Path]) -> None:
+def make(files: Iterable[Path], kept: Iterable[str]) -> None:
     """Write the list of real words."""
     lines = (line for path in files for line in path.read_text("utf-8-sig").splitlines())
     known = {line.split()[0].lower() for line in lines if line.strip()}
-    automaton = matcher_of(()).automaton
-    spelling = Spelling(automaton.words, ())
-    near = sorted(w for w in known if not automaton.knows(w) and spelling.meant(w))
+    rules = parse_rules(rules_text())
+    near = set(kept)
+    for matcher in (matcher_of(()), PhraseMatcher(rules.facts, rules.sets, rules.scopes)):
+        spelling = Spelling(matcher.automaton.words, ())
+        near |= {w for w in known if not matcher.automaton.knows(w) and spelling.meant(w)}
     # In quotes: YAML takes some words for truth values.
-    REAL.write_text(f"{HEAD}real_words: [{', '.join(map(repr, near))}]\n", encoding="utf-8")
+    REAL.write_text(f"{HEAD}real_words: [{', '.join(map(repr, sorted(near)))}]\n", encoding="utf-8")
 
 
 def slips(word: str, rng: random.Random) -> Iterator[tuple[str, str]]:
@@ -109,10 +113,11 @@ def main() -> None:
     """Make the list where asked to, judge it and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--words", type=Path, nargs="*", help="files of words and names")
+    parser.add_argument("--keep", action="store_true", help="add to the list that is there")
     parser.add_argument("--texts", type=Path, help="CSV with a column narrative, real calls")
     args = parser.parse_args()
     if args.words:
-        make(args.words)
+        make(args.words, parse_concepts(concepts_text()).real_words if args.keep else ())
     real = parse_concepts(concepts_text()).real_words
     cases = [call.narrative for case in read_cases() for call in case.calls]
     rows = [

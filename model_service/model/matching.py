@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -66,6 +65,8 @@ class Phrased(Part):
         Phrases that deny it as they stand ("denies SI").
     exceptions : tuple of str
         Phrases that look like it and are not ("glue gun"); what overlaps one is no hit.
+    over : tuple of str
+        Phrases that say it is over ("she came out by herself"); what was said before one is past.
     scoped : bool
         Whether polarity is looked for; off where a phrase can't be denied ("barricaded himself").
     """
@@ -74,6 +75,7 @@ class Phrased(Part):
     phrases: Phrases = Field(min_length=1)
     denials: Phrases = ()
     exceptions: Phrases = ()
+    over: Phrases = ()
     scoped: bool = True
 
 
@@ -92,7 +94,7 @@ class Scopes(Part):
         Kind → cues that follow a phrase.
     after_reach : dict
         Kind → how many words may stand between a phrase and a cue that follows it, within the
-        sentence; a kind that is not named here follows at once.
+        clause; a kind that is not named here follows at once.
     around : dict
         Kind → cues that turn every phrase of their sentence ("on the news").
     later : dict
@@ -104,6 +106,9 @@ class Scopes(Part):
         Phrases in which a cue is none ("won't stop", "no idea why").
     questions, yes, no : tuple of str
         Openings that make a sentence a question; openings of an answer.
+    short_question : int
+        Words up to which a sentence that ends in a question mark asks without such an opening
+        ("Knife?").
     """
 
     reach: dict[str, int]
@@ -118,6 +123,7 @@ class Scopes(Part):
     questions: Phrases
     yes: Phrases
     no: Phrases
+    short_question: int = Field(default=0, ge=0)
 
     @field_validator("before", "after", "around", "later")
     @classmethod
@@ -148,8 +154,7 @@ def _plain(token: Token) -> str:
     return token.text.replace("'", "") if "'" in token.text else token.text
 
 
-@dataclass(frozen=True, slots=True)
-class _Cue:
+class _Cue(NamedTuple):
     kind: str
     first: int
     last: int
@@ -165,6 +170,10 @@ class PhraseMatcher:
     scopes : Scopes
     real_words : sequence of str
         Words that are no slip of a listed one; see `model_service.model.spelling`.
+    strict : bool
+        Miss nothing for want of a mark: a phrase counts that is the end of a longer one which
+        reaches over the end of a sentence, and denials and exceptions must stand within a clause
+        ("black cap, gun in hand" is no cap gun).
 
     Attributes
     ----------
@@ -184,11 +193,15 @@ class PhraseMatcher:
         sets: Mapping[str, Phrases],
         scopes: Scopes,
         real_words: Sequence[str] = (),
+        *,
+        strict: bool = False,
     ) -> None:
+        self._strict = strict
         self.names = tuple(listed)
         self._scoped = [entry.scoped for entry in listed.values()]
         # Groups of the automaton: the phrases, their denials, their exceptions, the cues.
         cues = dict(_cues(scopes))
+        cues |= {f"over {name}": entry.over for name, entry in listed.items() if entry.over}
         self._cues = tuple(cues)
         lists = [entry.phrases for entry in listed.values()]
         lists += [entry.denials for entry in listed.values()]
@@ -198,6 +211,7 @@ class PhraseMatcher:
             [[s for phrase in phrases for s in sequences(phrase, sets)] for phrases in lists],
             sets,
             real_words,
+            shorter=strict,
         )
         self._scopes = scopes
 
@@ -232,6 +246,10 @@ class PhraseMatcher:
         parts = _sentences(text, tokens)
         # What ends with one sentence and begins with the next says nothing: "… emergency? Hold on".
         raw = [hit for hit in raw if parts[0][hit[1]] == parts[0][hit[2] - 1]]
+        if self._strict:
+            clauses = parts[1]
+            exceptions = [hit for hit in exceptions if clauses[hit[1]] == clauses[hit[2] - 1]]
+            raw = [hit for hit in raw if hit[0] < n or clauses[hit[1]] == clauses[hit[2] - 1]]
         if exceptions:
             raw = [hit for hit in raw if not _excepted(hit, exceptions)]
         hits = _undenied(_without_overlaps(raw), n)
@@ -241,8 +259,9 @@ class PhraseMatcher:
             if group >= n:
                 found.append(ConceptHit(self.names[group - n], "denied", first, last))
                 continue
-            polarity = scene.polarity(first, last) if self._scoped[group] else "said"
-            found.append(ConceptHit(self.names[group], polarity, first, last))
+            name = self.names[group]
+            polarity = scene.polarity(name, first, last) if self._scoped[group] else "said"
+            found.append(ConceptHit(name, polarity, first, last))
         return found
 
 
@@ -273,6 +292,7 @@ class _Scene:
         self._by_first: dict[int, list[_Cue]] = {}
         self._around: dict[int, set[str]] = {}
         self._later: list[_Cue] = []
+        self._over: dict[str, list[_Cue]] = {}
         plain = [cue for cue in cues if cue.kind == "plain"]
         for cue in cues:
             # "don't" in "don't want to live" denies nothing.
@@ -285,13 +305,17 @@ class _Scene:
                 self._around.setdefault(self.sentences[cue.first], set()).add(kind)
             elif where == "later":
                 self._later.append(cue)
+            elif where == "over":
+                self._over.setdefault(kind, []).append(cue)
             else:
                 self._by_last.setdefault(cue.last, []).append(cue)
                 self._by_first.setdefault(cue.first, []).append(cue)
 
-    def polarity(self, first: int, last: int) -> str:
-        """Say how the words `[first, last)` were spoken of."""
+    def polarity(self, name: str, first: int, last: int) -> str:
+        """Say how the words `[first, last)`, which name something, were spoken of."""
         near = self._before(first)
+        if self._asks_shortly(self.sentences[first]):
+            near.add("question")
         if "question" in near and self.asks.get(self.sentences[first]) is not False:
             answer = self._answer(last)
             if answer is not None:
@@ -303,7 +327,16 @@ class _Scene:
         for cue in self._later:
             if last <= cue.first <= last + _TAKEN_BACK:
                 near.add(cue.kind.removeprefix("later "))
+        if any(last <= cue.first <= last + _TAKEN_BACK for cue in self._over.get(name, ())):
+            near.add("past")
         return next((polarity for kind, polarity in _CUES.items() if kind in near), "said")
+
+    def _asks_shortly(self, sentence: int) -> bool:
+        """Tell whether a sentence is a short question."""
+        limit = self._scopes.short_question
+        if not limit or not self.asks.get(sentence):
+            return False
+        return self._ends[sentence] - self._ends.get(sentence - 1, 0) <= limit
 
     def _before(self, first: int) -> set[str]:
         """Name the kinds of cues that reach the word `first` from before it."""
@@ -344,13 +377,9 @@ class _Scene:
             for cue in self._by_first.get(first, ()):
                 if cue.kind.startswith("after "):
                     kind = cue.kind.removeprefix("after ")
-                    # A kind with a reach of its own may cross a comma and stand off.
-                    near = (
-                        first - last <= reach[kind]
-                        if kind in reach
-                        else first == last and self.clauses[first] == self.clauses[last - 1]
-                    )
-                    if near and cue.last not in self._covered:
+                    near = first - last <= reach.get(kind, 0)
+                    same = self.clauses[first] == self.clauses[last - 1]
+                    if near and same and cue.last not in self._covered:
                         found.add(kind)
             if any(c.kind == "break" for c in self._by_first.get(first, ())):
                 break

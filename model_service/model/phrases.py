@@ -144,7 +144,7 @@ class _State:
 class Automaton:
     """All sequences at once: `find` yields (group, first, last) of every occurrence.
 
-    Of two occurrences of a group that end at the same word, the longer one is given.
+    Of occurrences of a group that end at the same word, the longest one is given.
 
     Parameters
     ----------
@@ -153,6 +153,8 @@ class Automaton:
     real_words : iterable of str
         Words of the language that are no slip of a listed one; without any, slips are not looked
         for.
+    shorter : bool
+        Give the shorter occurrences too: the longest may reach over the end of a sentence.
     """
 
     def __init__(
@@ -160,7 +162,10 @@ class Automaton:
         groups: Sequence[Iterable[tuple[str, ...]]],
         sets: Mapping[str, Phrases],
         real_words: Iterable[str] = (),
+        *,
+        shorter: bool = False,
     ) -> None:
+        self._shorter = shorter
         self._nodes = [_Node()]
         self._depths: list[int] = [0]
         for number, group in enumerate(groups):
@@ -212,11 +217,11 @@ class Automaton:
     def _state(self, nodes: frozenset[int]) -> _State:
         known = self._states.get(nodes)
         if known is None:
-            longest: dict[int, int] = {}
-            for place in nodes:
-                for group in self._nodes[place].out:
-                    longest[group] = max(self._depths[place], longest.get(group, 0))
-            found = tuple(sorted(longest.items()))
+            ends = {
+                (group, self._depths[place]) for place in nodes for group in self._nodes[place].out
+            }
+            # Sorted by depth within a group, so the last one stands.
+            found = tuple(sorted(ends) if self._shorter else sorted(dict(sorted(ends)).items()))
             known = self._states[nodes] = _State(nodes, found, {})
         return known
 

@@ -68,7 +68,9 @@ class RuleReader:
 
     def __init__(self, rules: RuleList) -> None:
         try:
-            self._matcher = PhraseMatcher(rules.facts, rules.sets, rules.scopes, rules.real_words)
+            self._matcher = PhraseMatcher(
+                rules.facts, rules.sets, rules.scopes, rules.real_words, strict=True
+            )
         except PhraseError as error:
             raise RuleError(f"rules: {error}") from None
         self.facts = self._matcher.names
