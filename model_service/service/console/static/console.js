@@ -204,7 +204,7 @@ function advise({ prediction, recommendation, explanation, narrative }) {
     const band = recommendation.bands?.[target];
     const words = element("dd", band ?? "no prediction");
     if (band) {
-      words.append(" ", element("small", `about ${Math.round(p * 100)} in 100 such calls`));
+      words.append(" ", element("small", `${share(p)} in 100 such calls`));
       words.append(element("meter", "", { value: p, min: 0, max: 1, "aria-hidden": "true" }));
     }
     const group = document.createElement("div");
@@ -217,6 +217,9 @@ function advise({ prediction, recommendation, explanation, narrative }) {
   meanings(explanation?.concepts ?? []);
   figures(narrative, explanation);
 }
+
+// No call is certain: never "100 in 100", never "0 in 100".
+const share = (p) => (p > 0.99 ? "more than 99" : p < 0.01 ? "fewer than 1" : `about ${Math.round(p * 100)}`);
 
 // The words in place, in quotation marks: the answer holds places, and the page has the words.
 function quoted(spans, narrative) {
