@@ -26,7 +26,7 @@ from model_service.service.edge import Edge
 from model_service.service.holdback import HoldBack
 from model_service.service.loading import Releases
 from model_service.service.log import DecisionLog, Draft, LogUnavailable
-from model_service.service.log.store import Store
+from model_service.service.log.place import open_store
 from model_service.service.modes import Modes
 from model_service.service.premises import Premises
 from model_service.service.problems import handle
@@ -77,7 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
         If a route is not in the table of who may call what: the programmer's mistake.
     """
     check_sqlite()
-    decisions = DecisionLog(Store(settings.log_path, busy_timeout_ms=settings.busy_timeout_ms))
+    decisions = DecisionLog(open_store(settings.log_path, busy_timeout_ms=settings.busy_timeout_ms))
     accounts = Accounts(
         settings.accounts_path,
         lifetime=settings.token_hours * 3600,

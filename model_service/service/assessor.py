@@ -5,6 +5,7 @@ The answer is made from the entry, and the entry is on disk before anyone sees t
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ from model_service.service.eido import advice_of, same
 from model_service.service.holdback import HoldBack
 from model_service.service.ids import is_id, new_id
 from model_service.service.loading import Releases
-from model_service.service.log import DecisionLog, Draft, Entry
+from model_service.service.log import DecisionLog, Draft, Entry, Overtaken
 from model_service.service.log.entry import now
 from model_service.service.log.private import Broken
 from model_service.service.modes import Modes
@@ -77,17 +78,13 @@ class Assessor:
         self._units = units
         self._hold_back = hold_back
 
-    async def assess(
-        self, call: Call, who: Identity, *, eido: bytes | None = None
-    ) -> tuple[Answer, bool]:
+    async def assess(self, call: Call, who: Identity) -> tuple[Answer, bool]:
         """Assess one revision of a call, once.
 
         Parameters
         ----------
         call : Call
         who : Identity
-        eido : bytes, optional
-            The document as which it came in, to be kept with it.
 
         Returns
         -------
@@ -100,6 +97,13 @@ class Assessor:
         Problem
             409 if the revision was assessed with another content, 503 if no release is in force.
         """
+        while True:
+            with contextlib.suppress(Overtaken):
+                return await self._assess(call, who)
+
+    async def _assess(
+        self, call: Call, who: Identity, *, eido: bytes | None = None
+    ) -> tuple[Answer, bool]:
         while call.revision in (queued := self._log.queued_revisions(call.call_id)):
             await self._log.settled()
         latest = self._log.read.latest(call.call_id)
@@ -107,6 +111,8 @@ class Assessor:
         if call.revision <= highest:
             first = self._log.read.revision(call.call_id, call.revision)
             if first is not None:
+                if eido is not None:  # the number is not the caller's: another one is found
+                    raise Overtaken
                 return self._again(first, call, who), False
         release = self._releases.current
         if release is None:
@@ -148,7 +154,6 @@ class Assessor:
                 at=at,
             )
         )
-        self._premises.add_call(call)
         return views.assessment_view(entry, private, withheld), True
 
     async def assess_eido(
@@ -175,6 +180,13 @@ class Assessor:
         Problem
             409 if a later update of the incident was assessed already, 503 as with `assess`.
         """
+        while True:
+            with contextlib.suppress(Overtaken):
+                return await self._assess_eido(call, document, body, who)
+
+    async def _assess_eido(
+        self, call: Call, document: Document, body: bytes, who: Identity
+    ) -> tuple[Answer, bool]:
         while self._log.queued_revisions(call.call_id):
             await self._log.settled()
         names = {
@@ -190,7 +202,7 @@ class Assessor:
         if revision > MAX_REVISION:
             raise conflict("the call has the highest revision that there can be")
         call = call.model_copy(update={"revision": revision})
-        answer, new = await self.assess(call, who, eido=body)
+        answer, new = await self._assess(call, who, eido=body)
         return {**answer, "eido": names}, new
 
     def eido(self, assessment_id: str) -> bytes:
@@ -287,7 +299,6 @@ class Assessor:
         entry = await self._log.append(
             Draft("outcome", who.name, {}, call_id=outcome.call_id, private=private)
         )
-        self._premises.add_outcome(outcome)
         return views.outcome_view(entry, private)
 
     def record(self, assessment_id: str, who: Identity) -> Answer:

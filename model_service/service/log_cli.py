@@ -1,4 +1,4 @@
-"""`crisiscall log`: verify the decision log, and export it."""
+"""`crisiscall log`: verify the decision log, export it, and make or renew its tables."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ Examples:
 def log() -> None:
     """Verify and export the decision log, whether or not the service runs.
 
-    It is the file that CRISISCALL_LOG names, or log.db in the service's home.
+    It is the file or the PostgreSQL database that CRISISCALL_LOG names, or log.db in the service's
+    home.
     """
 
 
@@ -162,3 +163,44 @@ def export(
         with click.progressbar(rows, label="exporting", file=sys.stderr, hidden=quiet) as shown:
             n = exporting.write_rows(out, iter(shown))
     click.echo(f"{out}: {n:,} assessments")
+
+
+@log.command(
+    epilog="""\b
+Example, with the database's owner in the URL:
+  CRISISCALL_LOG=postgresql://owner:…@db/log crisiscall log migrate --grant-to crisiscall
+"""
+)
+@click.option(
+    "--grant-to",
+    metavar="ROLE",
+    help="With PostgreSQL: the role of the service, which may then read and add rows, and nothing "
+    "else.",
+)
+@click.option("--may-erase", is_flag=True, help="That role may also delete personal text.")
+@home_option
+def migrate(grant_to: str | None, may_erase: bool, home: Path | None) -> None:
+    """Make the tables of the log, or bring them to this version.
+
+    With PostgreSQL it is done as the owner of the tables, whom the service must not be. A file is
+    brought to this version whenever it is opened.
+    """
+    from model_service.service.log import LogUnavailable
+    from model_service.service.log.place import open_store
+
+    place = load_settings(home=home).log_path
+    if isinstance(place, Path):
+        if grant_to is not None:
+            raise InputError("--grant-to is for PostgreSQL; a file is its owner's alone")
+        store = open_store(place)
+        try:
+            store.probe()
+        except LogUnavailable as error:
+            raise InputError(f"{place}: {error}") from None
+        finally:
+            store.close()
+    else:
+        from model_service.service.log.migrate import migrate as run
+
+        run(place, grant_to=grant_to, may_erase=may_erase)
+    click.echo(f"{place}: the tables of the log are of this version")

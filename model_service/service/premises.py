@@ -2,7 +2,8 @@
 
 The history is that of the log and nothing else: calls that were assessed and outcomes that were
 recorded, in the order of their entries. So a restart, which reads the log from its beginning, comes
-to the same counts; and what was erased from the log does not count.
+to the same counts, as does every process that serves the same log; and what was erased from the log
+does not count.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Premises:
         self._history: PremiseHistory | None = None
         self._told: dict[str, int] = {}
         self._newest = self._swept = 0
+        self._after = 0
 
     def follow(self, table: HistoryTable | None) -> None:
         """Read the log anew if a release asks for another history, and let go if it asks for none.
@@ -56,8 +58,15 @@ class Premises:
         if table is None:
             return
         history = PremiseHistory(table.windows)
+        self._after = 0
+        self._read(history, table)
+        self._asked, self._history = asked, history
+
+    def _read(self, history: PremiseHistory, table: HistoryTable) -> None:
+        """Take note of what the log has got since it was last read, whoever wrote it."""
         damaged = 0
-        for name, text in self._log.read.personal([CALL, OUTCOME]):
+        for seq, name, text in self._log.read.personal([CALL, OUTCOME], after=self._after):
+            self._after = seq
             try:
                 if text is None:
                     damaged += 1
@@ -70,7 +79,6 @@ class Premises:
         if damaged:
             say: Any = structlog.get_logger()
             say.warning("records that can't be read are left out of the history", n=damaged)
-        self._asked, self._history = asked, history
 
     def counts(self, table: HistoryTable | None, call: Call) -> Counts | None:
         """Count what the log knows of a call's premise, as of the call.
@@ -89,23 +97,14 @@ class Premises:
         Raises
         ------
         LogUnavailable
-            If the log has to be read for it, and can't be.
+            If the log can't be read.
         """
         if table is None:
             return None
         self.follow(table)
         assert self._history is not None
+        self._read(self._history, table)
         return self._history.counts(call.premise_id, microseconds(call.received_at))
-
-    def add_call(self, call: Call) -> None:
-        """Take note of a call that is in the log now."""
-        if self._history is not None:
-            self._call(self._history, call)
-
-    def add_outcome(self, outcome: Outcome) -> None:
-        """Take note of an outcome that is in the log now."""
-        if self._history is not None and self._asked is not None:
-            self._outcome(self._history, outcome, self._asked[1])
 
     def _call(self, history: PremiseHistory, call: Call) -> None:
         received = microseconds(call.received_at)

@@ -9,6 +9,8 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from data.errors import InputError
+from model_service.service.log.place import Place
+from model_service.service.postgres import SCHEMES, PostgresURL, PostgresURLError
 
 PREFIX = "CRISISCALL_"
 
@@ -41,7 +43,11 @@ class Settings(BaseSettings):
         description="Public keys (Ed25519, hex, separated by commas) one of which must have signed "
         "the release; what home/keys/release.pub holds if not set.",
     )
-    log: Path | None = Field(None, description="The decision log; home/log.db if not set.")
+    log: Annotated[Place | None, NoDecode] = Field(
+        None,
+        description="The decision log: a file, or postgresql://USER:PASSWORD@HOST/DATABASE for "
+        "several processes; home/log.db if not set.",
+    )
     accounts: Path | None = Field(None, description="Users; home/accounts.db if not set.")
     holdback_key: Path | None = Field(
         None,
@@ -66,6 +72,16 @@ class Settings(BaseSettings):
     busy_timeout_ms: int = Field(
         500, ge=0, le=1000, description="Wait for a locked database no longer than this."
     )
+
+    @field_validator("log", mode="before")
+    @classmethod
+    def _place(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.partition(":")[0] in SCHEMES:
+            try:
+                return PostgresURL.parse(value)
+            except PostgresURLError as error:
+                raise ValueError(str(error)) from None
+        return value
 
     @field_validator("trusted_keys", mode="before")
     @classmethod
@@ -96,8 +112,8 @@ class Settings(BaseSettings):
         return self.holdback_key or self.home / "keys" / "holdback.key"
 
     @property
-    def log_path(self) -> Path:
-        """File of the decision log."""
+    def log_path(self) -> Place:
+        """Where the decision log is: a file, or a database."""
         return self.log or self.home / "log.db"
 
     @property

@@ -19,9 +19,10 @@ from data.errors import InputError
 from data.files import drafted, inert
 from data.logged import FLAT, flat
 from model_service.service.log.entry import Draft, Entry, stamp
+from model_service.service.log.place import Place, open_store
 from model_service.service.log.private import Broken
 from model_service.service.log.reading import MAX_PAGE, Reader
-from model_service.service.log.store import LogUnavailable, Store, prepare
+from model_service.service.log.store import LogUnavailable, prepare
 from model_service.service.views import CALL, NOTE, OUTCOME
 
 Format = Literal["jsonl", "csv", "parquet"]
@@ -228,12 +229,12 @@ def _private(reader: Reader, entry: Entry) -> dict[str, bytes]:
         ) from None
 
 
-def record_reading(path: Path, actor: str, filters: Filters, kind: Format) -> None:
+def record_reading(place: Place, actor: str, filters: Filters, kind: Format) -> None:
     """Write into the log that somebody takes narratives out of it; no record, no narratives.
 
     Parameters
     ----------
-    path : Path
+    place : Path or PostgresURL
         Of a log that exists; the service may be writing to it.
     actor : str
     filters : Filters
@@ -244,7 +245,7 @@ def record_reading(path: Path, actor: str, filters: Filters, kind: Format) -> No
     ExportError
         If it can't be recorded.
     """
-    store = Store(path, busy_timeout_ms=5000)
+    store = open_store(place, busy_timeout_ms=1000)
     body = {"filters": filters.words(), "format": kind}
     try:
         store.write([prepare(Draft("narratives_read", actor, body))])

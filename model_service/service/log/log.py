@@ -11,7 +11,14 @@ import asyncio
 
 from model_service.service.log.entry import Draft, Entry
 from model_service.service.log.reading import Reader
-from model_service.service.log.store import Head, LogUnavailable, Prepared, Store, prepare
+from model_service.service.log.store import (
+    Head,
+    LogStore,
+    LogUnavailable,
+    Overtaken,
+    Prepared,
+    prepare,
+)
 
 
 class DecisionLog:
@@ -19,14 +26,14 @@ class DecisionLog:
 
     Parameters
     ----------
-    store : Store
+    store : LogStore
 
     Attributes
     ----------
     read : Reader
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: LogStore) -> None:
         self._store = store
         self._queue: list[tuple[Prepared, asyncio.Future[Entry]]] = []
         self._settled: list[asyncio.Future[None]] = []
@@ -42,6 +49,8 @@ class DecisionLog:
 
         Raises
         ------
+        Overtaken
+            Nothing was written: another process assessed the call meanwhile: make it anew.
         LogUnavailable
             Nothing was written.
         """
@@ -80,7 +89,7 @@ class DecisionLog:
         self._store.probe()
 
     def close(self) -> None:
-        """Write what waits and let go of the file."""
+        """Write what waits and let go of the store."""
         self._flush()
         self._store.close()
 
@@ -99,13 +108,24 @@ class DecisionLog:
     def _write(self, queue: list[tuple[Prepared, asyncio.Future[Entry]]]) -> None:
         try:
             entries = self._store.write([prepared for prepared, _ in queue])
+        except Overtaken as late:
+            for place in late.drafts:
+                _refuse(queue[place][1], Overtaken())
+            rest = [one for place, one in enumerate(queue) if place not in late.drafts]
+            if rest:
+                self._write(rest)
+            return
         except Exception as error:
             # Whatever went wrong, nobody may be left waiting.
             reason = str(error) if isinstance(error, LogUnavailable) else type(error).__name__
             for _, written in queue:
-                if not written.done():
-                    written.set_exception(LogUnavailable(reason))
+                _refuse(written, LogUnavailable(reason))
             return
         for (_, written), entry in zip(queue, entries, strict=True):
             if not written.done():  # its client may have gone; the entry stays
                 written.set_result(entry)
+
+
+def _refuse(written: asyncio.Future[Entry], error: Exception) -> None:
+    if not written.done():
+        written.set_exception(error)

@@ -6,21 +6,23 @@ import contextlib
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
-import apsw
 import orjson
 
 from model_service.service.log.entry import Entry
 from model_service.service.log.private import Broken, unseal
-from model_service.service.log.schema import UNSERVED
+from model_service.service.log.store import Connection
 
 MAX_PAGE = 1000
 """Entries of the largest page."""
+
+_TEXTS = 5000
+"""Personal texts that are read at a time: far more than one entry has."""
 
 
 class Readable(Protocol):
     """What gives a connection to the log: its store, or a snapshot of it."""
 
-    def reading(self) -> contextlib.AbstractContextManager[apsw.Connection]:
+    def reading(self) -> contextlib.AbstractContextManager[Connection]:
         """Give the connection for reading."""
 
 
@@ -29,13 +31,13 @@ class Snapshot:
 
     Parameters
     ----------
-    connection : apsw.Connection
+    connection : Connection
     """
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def reading(self) -> contextlib.AbstractContextManager[apsw.Connection]:
+    def reading(self) -> contextlib.AbstractContextManager[Connection]:
         """Give the connection for reading."""
         return contextlib.nullcontext(self._connection)
 
@@ -145,12 +147,12 @@ class Reader:
         wanted, values = "", []
         for name, value in (("response", response), ("reason", reason)):
             if value is not None:
-                wanted += f" AND value ->> '{name}' = ?"
+                wanted += f" AND {name} = ?"
                 values.append(value)
         sql = (
-            f"SELECT * FROM entries INDEXED BY entries_unserved WHERE {UNSERVED} AND seq > ?"
-            " AND EXISTS (SELECT 1 FROM json_each(body, '$.recommendation.unserved')"
-            f" WHERE 1{wanted}) ORDER BY seq LIMIT ?"
+            "SELECT * FROM entries WHERE seq IN"
+            f" (SELECT DISTINCT seq FROM unserved WHERE seq > ?{wanted} ORDER BY seq LIMIT ?)"
+            " ORDER BY seq"
         )
         return self._all(sql, after, *values, min(limit, MAX_PAGE + 1))
 
@@ -184,36 +186,45 @@ class Reader:
         with self._store.reading() as connection:
             rows: list[tuple[str, bytes, bytes]] = connection.execute(
                 "SELECT name, salt, content FROM private WHERE seq = ?", (entry.seq,)
-            ).fetchall()  # type: ignore[assignment]
+            ).fetchall()
         return {name: unseal(salt, content, digests.get(name, "")) for name, salt, content in rows}
 
-    def personal(self, names: Collection[str]) -> Iterator[tuple[str, bytes | None]]:
+    def personal(
+        self, names: Collection[str], *, after: int = 0
+    ) -> Iterator[tuple[int, str, bytes | None]]:
         """Read the personal text of these names that is still there, in order of its entries.
-
-        The whole log is read in one go: for use when the service starts.
 
         Parameters
         ----------
         names : collection of str
+        after : int
+            Sequence of the entry to begin after.
 
         Yields
         ------
-        str, bytes or None
-            The name and the text; None if it does not fit the digest in the chain.
+        int, str, bytes or None
+            Sequence of the entry, the name and the text; None if it does not fit the digest in the
+            chain.
         """
         marks = ", ".join("?" * len(names))
-        with self._store.reading() as connection:
-            rows = connection.execute(
-                "SELECT name, salt, content, body FROM private JOIN entries USING (seq)"
-                f" WHERE name IN ({marks}) ORDER BY seq, name",
-                tuple(names),
-            )
-            for name, salt, content, body in rows:
+        sql = (
+            "SELECT seq, name, salt, content, body FROM private JOIN entries USING (seq)"
+            f" WHERE name IN ({marks}) AND seq > ? ORDER BY seq, name LIMIT ?"
+        )
+        more = True
+        while more:
+            with self._store.reading() as connection:
+                rows = connection.execute(sql, (*names, after, _TEXTS)).fetchall()
+            more = len(rows) == _TEXTS
+            if more:  # the last entry's may be cut
+                rows = [row for row in rows if row[0] < rows[-1][0]]
+            for seq, name, salt, content, body in rows:
                 digest = orjson.loads(body).get("private", {}).get(name, "")
                 try:
-                    yield name, unseal(salt, content, digest)
+                    yield seq, name, unseal(salt, content, digest)
                 except Broken:
-                    yield name, None
+                    yield seq, name, None
+                after = seq
 
     def _one(self, sql: str, *values: str | int) -> Entry | None:
         with self._store.reading() as connection:

