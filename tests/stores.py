@@ -1,11 +1,13 @@
-"""Both places of a log for the tests: a file, and a database of a PostgreSQL server of their own."""
+"""Where a log is in the tests: in a file, and in a database of a server of their own."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 import os
+import re
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -13,8 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from model_service.service.log.place import Place
-from model_service.service.log.session import Session, connect
+from model_service.service.log.session import Session
 from model_service.service.postgres import PostgresURL
 
 NO_POSTGRES = "no PostgreSQL server: nothing was tested of a log that several processes share"
@@ -39,7 +43,7 @@ class Server:
     def run(self, *statements: str, database: str | None = None) -> None:
         """Run statements as the owner of everything."""
         url = self._owner if database is None else replace(self._owner, database=database)
-        session = Session(connect(url, seconds=30))
+        session = Session(url, seconds=30)
         try:
             for statement in statements:
                 session.run(statement)
@@ -78,9 +82,18 @@ def serving() -> Iterator[Server]:
         try:
             yield Server(PostgresURL.parse(server.get_uri().replace(":@", "@localhost")))
         finally:
+            os.kill(server.get_pid(), signal.SIGQUIT)  # at once: what it holds is thrown away
             server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def database(kept: str, request: pytest.FixtureRequest) -> PostgresURL | None:
+    """Make a log of its own on the server; None where it is kept in a file."""
+    if kept == "file":
+        return None
+    made: PostgresURL = request.getfixturevalue("postgres").database()
+    return made
 
 
 def execute(place: Place, *statements: str) -> None:
@@ -96,8 +109,8 @@ def execute(place: Place, *statements: str) -> None:
             connection.execute(statement)
         connection.close()
         return
-    session = Session(connect(replace(place, user="postgres"), seconds=30))
+    session = Session(replace(place, user="postgres"), seconds=30)
     session.run("SET session_replication_role = replica")  # neither triggers nor references hold
     for statement in statements:
-        session.run(statement)
+        session.run(re.sub(r"x'([0-9a-f]*)'", r"'\\x\1'::bytea", statement))
     session.close()

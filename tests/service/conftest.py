@@ -5,14 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from model_service.service.log.place import Place
 from model_service.service.postgres import PostgresURL
 from tests.harness import Service, running
+from tests.stores import database
 
 
 @pytest.fixture
 def log(kept: str, request: pytest.FixtureRequest) -> PostgresURL | None:
     """Where a service's log is; None for a file in its home."""
     return database(kept, request)
+
+
+@pytest.fixture
+def place(tmp_path: Path, log: PostgresURL | None) -> Place:
+    """Where a log is; that of `service` too, and nothing is there without one."""
+    return log or tmp_path / "log.db"
 
 
 @pytest.fixture
@@ -29,11 +37,3 @@ def shared(
     """The same for a whole module, where the tests do not mind each other's calls."""
     with running(tmp_path_factory.mktemp("home"), log=database(kept, request)) as started:
         yield started
-
-
-def database(kept: str, request: pytest.FixtureRequest) -> PostgresURL | None:
-    """Make a log of its own on the server; None where it is kept in a file."""
-    if kept == "file":
-        return None
-    made: PostgresURL = request.getfixturevalue("postgres").database()
-    return made

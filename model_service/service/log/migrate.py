@@ -16,7 +16,7 @@ from pg8000.native import identifier
 
 from data.errors import InputError
 from model_service.service.log.postgres import REVISION, VERSION_TABLE
-from model_service.service.log.session import arguments, kind
+from model_service.service.log.session import ServerError, arguments
 from model_service.service.postgres import PostgresURL
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -65,7 +65,7 @@ def migrate(url: PostgresURL, *, grant_to: str | None = None, may_erase: bool = 
             if grant_to is not None:
                 _grant(connection, identifier(grant_to), may_erase)
     except sa.exc.DBAPIError as error:
-        why = kind(error.orig or error)
+        why = ServerError(error.orig or error)
         raise MigrationError(
             f"the decision log's tables can't be made or changed ({why})"
         ) from None

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import orjson
 
 from model_service.service.log.entry import GENESIS, Entry
-from model_service.service.log.session import ERRORS, Session, code, connect, kind
+from model_service.service.log.session import ServerError, Session
 from model_service.service.log.store import (
     Head,
     LogUnavailable,
@@ -183,8 +183,8 @@ class PostgresStore:
             self._recover(error)
             if isinstance(error, LogUnavailable):
                 self.failed = str(error)
-            elif isinstance(error, ERRORS):
-                self.failed = f"the decision log can't be used ({kind(error)})"
+            elif isinstance(error, ServerError):
+                self.failed = f"the decision log can't be used ({error})"
                 raise LogUnavailable(self.failed) from error
             raise
 
@@ -192,12 +192,12 @@ class PostgresStore:
         """Roll back, or let go of a connection that can't be used any more."""
         if self._session is None:
             return
-        if isinstance(error, ERRORS) and not code(error):
+        if isinstance(error, ServerError) and not error.code:
             self.close()  # whatever it sent may still be on its way
             return
         try:
             self._session.run("ROLLBACK")
-        except ERRORS:
+        except ServerError:
             self.close()
 
     def _open(self) -> Session:
@@ -207,7 +207,7 @@ class PostgresStore:
         if began < self._not_before:
             raise LogUnavailable(self.failed or "the decision log can't be used")
         try:
-            session = Session(connect(self._url, seconds=_SECONDS))
+            session = Session(self._url, seconds=_SECONDS)
             try:
                 session.run(_SETTINGS.format(lock=self._busy_timeout_ms, statement=_STATEMENT_MS))
                 check_version(session)
@@ -242,12 +242,12 @@ def check_version(session: Session) -> None:
     ------
     LogUnavailable
         The message says what to do.
-    DatabaseError, InterfaceError, OSError
+    ServerError
     """
     try:
         row = session.execute(_VERSION).fetchone()
-    except ERRORS as error:
-        if code(error) != _UNDEFINED:
+    except ServerError as error:
+        if error.code != _UNDEFINED:
             raise
         row = None
     if row is None:

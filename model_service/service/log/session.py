@@ -16,11 +16,10 @@ from pg8000.exceptions import DatabaseError, InterfaceError
 
 from model_service.service.postgres import PostgresURL
 
-ERRORS = (DatabaseError, InterfaceError, OSError)
-"""Whatever goes wrong with a server."""
+_ERRORS = (DatabaseError, InterfaceError, OSError)
 
 FETCH = 1000
-"""Rows that a whole table is read in at a time."""
+"""Rows of a whole table that are fetched at a time."""
 
 _KINDS = (
     ("", "no connection"),
@@ -38,19 +37,43 @@ _KINDS = (
 )
 
 
-def code(error: BaseException) -> str:
-    """Tell the SQLSTATE of an error; empty if no answer came."""
+class ServerError(Exception):
+    """A server that could not be reached, or refused; nothing of what was sent is in the message.
+
+    Parameters
+    ----------
+    error : Exception
+        The driver's.
+
+    Attributes
+    ----------
+    code : str
+        The SQLSTATE; empty if no answer came.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        self.code = _code(error)
+        super().__init__(_kind(self.code))
+
+
+def _code(error: BaseException) -> str:
     told = error.args[0] if isinstance(error, DatabaseError) and error.args else None
     return str(told.get("C", "")) if isinstance(told, dict) else ""
 
 
-def kind(error: BaseException) -> str:
-    """Say in a word or two what went wrong; nothing of what was sent is in it."""
-    found = code(error)
+def _kind(code: str) -> str:
     for start, word in _KINDS:
-        if found.startswith(start) and bool(start) == bool(found):
+        if code.startswith(start) and bool(start) == bool(code):
             return word
-    return f"SQL state {found}"
+    return f"SQL state {code}"
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except _ERRORS as error:
+        raise ServerError(error) from error
 
 
 def arguments(url: PostgresURL) -> dict[str, Any]:
@@ -66,22 +89,6 @@ def arguments(url: PostgresURL) -> dict[str, Any]:
         "application_name": "crisiscall",
         **there,
     }
-
-
-def connect(url: PostgresURL, *, seconds: float) -> pg8000.native.Connection:
-    """Connect.
-
-    Parameters
-    ----------
-    url : PostgresURL
-    seconds : float
-        No wait for the server, now or later, is longer.
-
-    Raises
-    ------
-    DatabaseError, InterfaceError, OSError
-    """
-    return pg8000.native.Connection(timeout=seconds, **arguments(url))
 
 
 def _tls(url: PostgresURL) -> ssl.SSLContext | bool:
@@ -122,47 +129,56 @@ class Session:
 
     Parameters
     ----------
-    connection : pg8000.native.Connection
+    url : PostgresURL
+    seconds : float
+        No wait for the server, now or later, is longer.
     streaming : bool
         Whether statements without values are taken to read a whole table: their rows come a
         thousand at a time. Only within a transaction.
+
+    Raises
+    ------
+    ServerError
+        Here, by every method, and while rows are read.
     """
 
-    def __init__(self, connection: pg8000.native.Connection, *, streaming: bool = False) -> None:
-        self._connection = connection
+    def __init__(self, url: PostgresURL, *, seconds: float, streaming: bool = False) -> None:
+        with _told():
+            self._connection = pg8000.native.Connection(timeout=seconds, **arguments(url))
         self._streaming = streaming
         self._prepared: dict[str, pg8000.native.PreparedStatement] = {}
         self._cursors = 0
 
     def run(self, sql: str) -> None:
         """Run commands that have neither values nor rows."""
-        self._connection.run(sql)
+        with _told():
+            self._connection.run(sql)
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Rows:
-        """Run a statement.
-
-        Raises
-        ------
-        DatabaseError, InterfaceError, OSError
-        """
+        """Run a statement."""
         if self._streaming and not values:
             return Rows(self._stream(sql))
-        if sql not in self._prepared:
-            first, *others = sql.split("?")
-            numbered = "".join(f"${number}{part}" for number, part in enumerate(others, 1))
-            self._prepared[sql] = self._connection.prepare(first + numbered)
         given = {f"v{number}": value for number, value in enumerate(values)}
-        return Rows(map(tuple, self._prepared[sql].run(**given) or ()))
+        with _told():
+            if sql not in self._prepared:
+                first, *others = sql.split("?")
+                numbered = "".join(f"${number}{part}" for number, part in enumerate(others, 1))
+                self._prepared[sql] = self._connection.prepare(first + numbered)
+            return Rows(map(tuple, self._prepared[sql].run(**given) or ()))
 
     def _stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
         self._cursors += 1
         name = f"rows_{self._cursors}"
-        self._connection.run(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}")
-        while found := self._connection.run(f"FETCH {FETCH} FROM {name}"):
+        self.run(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}")
+        while found := self._fetch(name):
             yield from map(tuple, found)
-        self._connection.run(f"CLOSE {name}")
+        self.run(f"CLOSE {name}")
+
+    def _fetch(self, name: str) -> list[list[Any]]:
+        with _told():
+            return self._connection.run(f"FETCH {FETCH} FROM {name}") or []
 
     def close(self) -> None:
         """Close the connection, whatever state it is in."""
-        with contextlib.suppress(*ERRORS):
+        with contextlib.suppress(*_ERRORS):
             self._connection.close()

@@ -66,19 +66,19 @@ def _of_file(path: Path) -> Iterator[Connection]:
 @contextlib.contextmanager
 def _of_server(url: PostgresURL) -> Iterator[Connection]:
     from model_service.service.log.postgres import check_version  # nobody else loads the driver
-    from model_service.service.log.session import ERRORS, Session, connect, kind
+    from model_service.service.log.session import ServerError, Session
 
     try:
-        session = Session(connect(url, seconds=SERVER_SECONDS), streaming=True)
-    except ERRORS as error:
-        raise UnreadableLog(f"{url} can't be read ({kind(error)})") from None
+        session = Session(url, seconds=SERVER_SECONDS, streaming=True)
+    except ServerError as error:
+        raise UnreadableLog(f"{url} can't be read ({error})") from None
     try:
         session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         check_version(session)  # it begins here
         yield session
     except LogUnavailable as error:
         raise UnreadableLog(f"{url} can't be read: {error}") from None
-    except ERRORS as error:
-        raise UnreadableLog(f"{url} can't be read to its end ({kind(error)})") from None
+    except ServerError as error:
+        raise UnreadableLog(f"{url} can't be read to its end ({error})") from None
     finally:
         session.close()

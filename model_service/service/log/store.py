@@ -320,8 +320,10 @@ class Store:
                 connection.pragma("user_version", schema.VERSION)
         elif written == (schema.APPLICATION_ID, schema.VERSION):
             connection.execute(schema.SCHEMA)  # puts back a guard that somebody dropped
+        elif written[0] == schema.APPLICATION_ID:
+            raise LogUnavailable("the decision log's schema is newer: update this crisiscall")
         else:
-            raise LogUnavailable("the file is no decision log of this version")
+            raise LogUnavailable("the file is no decision log")
         # What a crash left in the WAL may never have been synced; nothing is appended after it
         # before it is.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
