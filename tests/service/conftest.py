@@ -5,22 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from model_service.service.log.place import Place
 from model_service.service.postgres import PostgresURL
 from tests.harness import Service, running
 from tests.stores import database
-
-
-@pytest.fixture
-def log(kept: str, request: pytest.FixtureRequest) -> PostgresURL | None:
-    """Where a service's log is; None for a file in its home."""
-    return database(kept, request)
-
-
-@pytest.fixture
-def place(tmp_path: Path, log: PostgresURL | None) -> Place:
-    """Where a log is; that of `service` too, and nothing is there without one."""
-    return log or tmp_path / "log.db"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Several services on one log: each sees what the others wrote, and none steps on another's toes."""
+"""Several services on one log: each sees what others wrote, and none steps on another."""
 
 from __future__ import annotations
 

@@ -177,10 +177,11 @@ class PostgresStore:
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[Session]:
+        began = time.monotonic()
         try:
             yield self._open()
         except BaseException as error:
-            self._recover(error)
+            self._recover(error, began)
             if isinstance(error, LogUnavailable):
                 self.failed = str(error)
             elif isinstance(error, ServerError):
@@ -188,12 +189,13 @@ class PostgresStore:
                 raise LogUnavailable(self.failed) from error
             raise
 
-    def _recover(self, error: BaseException) -> None:
+    def _recover(self, error: BaseException, began: float) -> None:
         """Roll back, or let go of a connection that can't be used any more."""
-        if self._session is None:
-            return
         if isinstance(error, ServerError) and not error.code:
-            self.close()  # whatever it sent may still be on its way
+            # A server that does not answer must not hold up every other request as long.
+            self._not_before = 2 * time.monotonic() - began
+            self.close()  # an answer may still be on its way
+        if self._session is None:
             return
         try:
             self._session.run("ROLLBACK")
@@ -203,22 +205,16 @@ class PostgresStore:
     def _open(self) -> Session:
         if self._session is not None:
             return self._session
-        began = time.monotonic()
-        if began < self._not_before:
+        if time.monotonic() < self._not_before:
             raise LogUnavailable(self.failed or "the decision log can't be used")
+        session = Session(self._url, seconds=_SECONDS)
         try:
-            session = Session(self._url, seconds=_SECONDS)
-            try:
-                session.run(_SETTINGS.format(lock=self._busy_timeout_ms, statement=_STATEMENT_MS))
-                check_version(session)
-                _check_state(session)
-                self._compare(session)
-            except BaseException:
-                session.close()
-                raise
+            session.run(_SETTINGS.format(lock=self._busy_timeout_ms, statement=_STATEMENT_MS))
+            check_version(session)
+            _check_state(session)
+            self._compare(session)
         except BaseException:
-            # A server that does not answer must not hold up every request as long.
-            self._not_before = 2 * time.monotonic() - began
+            session.close()
             raise
         self._session = session
         return session
