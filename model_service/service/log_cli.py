@@ -128,12 +128,10 @@ def export(
     times let any of theirs through. JSONL with narratives is what `crisiscall data import` reads.
     """
     from model_service.service.accounts import check_name
-    from model_service.service.database import check_sqlite
     from model_service.service.log import export as exporting
     from model_service.service.log.reading import Reader, Snapshot
     from model_service.service.log.snapshot import snapshot
 
-    check_sqlite()
     path = load_settings(home=home).log_path
     kind = exporting.format_of(out)
     if out.exists():
