@@ -303,3 +303,13 @@ def test_a_promise_that_is_not_kept_is_seen_everywhere(started: Any, tmp_path: P
     assert (recommendation["response"], recommendation["abstained"]) == ("protocol", True)
     codes = [reason["code"] for reason in recommendation["reasons"]]
     assert codes == ["disqualifier:weapon", "unsupported:safety_risk"]
+
+
+def test_processes_that_start_together_draw_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "holdback.key"
+    first = HoldBack(path).key_name()
+    monkeypatch.setattr(Path, "exists", lambda _: False)  # the other one looked before
+    assert HoldBack(path).key_name() == first
+    assert [file.name for file in tmp_path.iterdir()] == ["holdback.key"]
