@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import os
 import re
@@ -84,7 +85,8 @@ def serving() -> Iterator[Server]:
             yield Server(PostgresURL.parse(server.get_uri().replace(":@", "@")), server.get_pid())
         finally:
             os.kill(server.get_pid(), signal.SIGQUIT)  # at once: what it holds is thrown away
-            server.cleanup()
+            with contextlib.redirect_stdout(io.StringIO()):  # it says so if it is gone already
+                server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

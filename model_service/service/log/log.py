@@ -1,8 +1,9 @@
 """The log under an event loop: group commit without threads.
 
-Drafts that arrive while the loop is busy are written together, in one transaction, when it comes
-round; each waits for that commit and no longer. A commit blocks the loop for as long as the disk
-takes, which is what makes batches: nothing can arrive half-way.
+Drafts that arrive close upon each other are written together, in one transaction, once the loop
+has come round a few times and none has joined them: requests that came in together take a few turns
+to get here, and a commit costs more than that. A commit blocks the loop for as long as the disk or
+the server takes, so that nothing can arrive half-way; what comes in meanwhile is the next batch.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ from model_service.service.log.store import (
     Prepared,
     prepare,
 )
+
+TURNS = 4
+"""So often the loop comes round without a further draft before a batch is written."""
+
+MOST = 256
+"""Drafts of the largest batch."""
 
 
 class DecisionLog:
@@ -59,7 +66,7 @@ class DecisionLog:
         written: asyncio.Future[Entry] = loop.create_future()
         self._queue.append((prepared, written))
         if len(self._queue) == 1:
-            loop.call_soon(self._flush)
+            loop.call_soon(self._gather, loop, 1, TURNS)
         return await written
 
     def queued_revisions(self, call_id: str) -> list[int]:
@@ -92,6 +99,15 @@ class DecisionLog:
         """Write what waits and let go of the store."""
         self._flush()
         self._store.close()
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, known: int, turns: int) -> None:
+        """Let the loop come round, and write once nothing has joined the queue for some turns."""
+        waiting = len(self._queue)
+        turns = TURNS if waiting > known else turns - 1
+        if turns and 0 < waiting < MOST:
+            loop.call_soon(self._gather, loop, waiting, turns)
+        else:
+            self._flush()
 
     def _flush(self) -> None:
         queue, self._queue = self._queue, []

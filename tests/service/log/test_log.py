@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from model_service.service.log import DecisionLog, Draft, Entry, LogUnavailable, verify
 from model_service.service.log.entry import GENESIS
+from model_service.service.log.log import TURNS
 from model_service.service.log.place import Place, open_store
 from model_service.service.log.reading import Reader
 from model_service.service.log.store import LogStore, Overtaken, Store, prepare
@@ -72,6 +73,30 @@ def test_entries_that_come_together_are_written_together(store: LogStore) -> Non
     entries, batches = asyncio.run(main())
     assert [entry.seq for entry in entries] == list(range(1, 21))
     assert batches == 1
+
+
+@pytest.mark.parametrize(("turns", "expected"), [(TURNS - 1, 1), (10 * TURNS, 5)])
+def test_a_batch_waits_for_what_is_on_its_way_and_no_longer(
+    store: LogStore, monkeypatch: pytest.MonkeyPatch, turns: int, expected: int
+) -> None:
+    batches = []
+    write = store.write
+    monkeypatch.setattr(store, "write", lambda batch: (batches.append(len(batch)), write(batch))[1])
+
+    async def main() -> None:
+        log = DecisionLog(store)
+
+        async def late(number: int) -> None:
+            for _ in range(number * turns):
+                await asyncio.sleep(0)
+            await log.append(draft(number))
+
+        await asyncio.gather(*(late(number) for number in range(5)))
+        log.close()
+
+    asyncio.run(main())
+    assert sum(batches) == 5
+    assert len(batches) == expected
 
 
 def test_a_client_that_went_away_leaves_its_entry(store: LogStore) -> None:
