@@ -220,7 +220,8 @@ def main() -> None:
     rates, facts = measure(given.home, given.rounds)
     logs = {name: np.log(values) for name, values in rates.items()}
     rows = "".join(
-        f"| {label} | {np.median(rates[name]):,.0f} | {interval(logs[name] - logs[OFF])} |\n"
+        f"| {label} | {np.median(rates[name]):,.0f} | "
+        f"{'' if name == OFF else interval(logs[name] - logs[OFF])} |\n"
         for name, label in (
             (OFF, "switched off"),
             (SQLITE, "SQLite, `synchronous=FULL`"),

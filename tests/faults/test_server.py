@@ -87,6 +87,31 @@ def test_another_process_holds_the_lock(service: Service, owner: Session, log: P
     ]
 
 
+def test_a_process_that_hangs_with_the_lock_keeps_nobody_for_long(
+    service: Service, log: PostgresURL
+) -> None:
+    hung = PostgresStore(log)
+    with hung.reading() as session:
+        session.run("BEGIN")
+        hung._lock(session)
+    refused(service, "a")
+    healed(service, log, "a")
+    with pytest.raises(LogUnavailable):  # its transaction is gone
+        hung.write([])
+    hung.probe()
+    hung.close()
+
+
+def test_a_running_service_refuses_to_write_once_the_schema_is_another(
+    service: Service, owner: Session, log: PostgresURL
+) -> None:
+    assert service.assess(a_call("before")).status_code == 201
+    owner.run("ALTER TABLE entries ADD COLUMN more text NOT NULL DEFAULT ''")
+    owner.run("UPDATE log_version SET version_num = '9999'")
+    refused(service, "a", "b")
+    assert "schema is newer" in service.lines()[-1]["problem"]
+
+
 def test_the_connection_is_cut(service: Service, owner: Session, log: PostgresURL) -> None:
     assert service.assess(a_call("before")).status_code == 201
     owner.execute("SELECT pg_terminate_backend(?)", (backend(owner, log),)).fetchall()

@@ -40,13 +40,17 @@ GUARDED = {
 }
 """Triggers without which nothing is written."""
 
+# A request is refused within two seconds; and a process that hangs with the lock in its hands must
+# not keep the others from writing, so that the server takes it away.
 _SECONDS = 1.5
 _STATEMENT_MS = 1000
+_PASSING = ("55P03", "57014")  # locked, too slow: the connection is as good as before
 _UNDEFINED = "42P01"
 
 _SETTINGS = """
 SET lock_timeout = {lock};
 SET statement_timeout = {statement};
+SET idle_in_transaction_session_timeout = {statement};
 SET client_encoding = 'UTF8';
 SELECT set_config('synchronous_commit', 'on', false)
 WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write');
@@ -190,11 +194,12 @@ class PostgresStore:
             raise
 
     def _recover(self, error: BaseException, began: float) -> None:
-        """Roll back, or let go of a connection that can't be used any more."""
+        """Roll back; or let go of the connection, whose next one is looked at anew."""
         if isinstance(error, ServerError) and not error.code:
             # A server that does not answer must not hold up every other request as long.
             self._not_before = 2 * time.monotonic() - began
-            self.close()  # an answer may still be on its way
+        if isinstance(error, ServerError) and error.code not in _PASSING:
+            self.close()
         if self._session is None:
             return
         try:
