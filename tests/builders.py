@@ -17,6 +17,7 @@ from model_service.model.rules import RuleReader, rule_reader, rules_text
 from model_service.model.scorer import HOUR, MISSING, CategoryTable, Scorer, TextTable
 from model_service.service.accounts import Accounts
 from model_service.service.settings import Settings
+from tests.stores import shared_settings
 
 TERMS: dict[str, tuple[float, float, float]] = {
     # term: idf, log-odds of a crisis, log-odds of a risk
@@ -102,7 +103,7 @@ def make_champion(home: Path, files: dict[str, bytes] | None = None) -> Path:
 
 def make_settings(home: Path, **more: Any) -> Settings:
     """Make settings that look at nothing but what they are given."""
-    return Settings(home=home, **more)
+    return Settings(home=home, **{**shared_settings(more.get("log")), **more})
 
 
 def add_users(settings: Settings, roles: dict[str, str]) -> dict[str, str]:

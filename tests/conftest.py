@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,13 @@ import pytest
 from hypothesis import settings
 
 from data.dataset import Dataset
+from model_service.service.log.place import Place
+from model_service.service.postgres import PostgresURL
 from tests.browser.reason import NO_BROWSER
 from tests.builders import KEY
 from tests.eido_schema import NOT_VALIDATED
 from tests.invented import HISTORY_FEATURES, PLAN, invented_dataset, trained_on
+from tests.stores import KINDS, NO_POSTGRES, Server, database, serving
 from training.config import load_config
 from training.pipeline import Trained, train
 
@@ -24,12 +28,55 @@ settings.load_profile("project")
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "both_stores: run with the log in a file and on a server")
+    config.addinivalue_line("markers", "file_only: but this test looks into the file")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked `both_stores` with either kind of log."""
+    if "kept" in metafunc.fixturenames:
+        marks = {mark.name for mark in metafunc.definition.iter_markers()}
+        both = "both_stores" in marks and "file_only" not in marks
+        kinds = KINDS if both else KINDS[:1]
+        metafunc.parametrize("kept", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def kept(request: pytest.FixtureRequest) -> str:
+    """How the log is kept: in a file, or on a server."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server for all tests of this process."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(serving())
+        except Exception as error:
+            pytest.skip(f"{NO_POSTGRES} ({type(error).__name__})")
+        yield server
+
+
+@pytest.fixture
+def log(kept: str, request: pytest.FixtureRequest) -> PostgresURL | None:
+    """Where a service's log is; None for a file in its home."""
+    return database(kept, request)
+
+
+@pytest.fixture
+def place(tmp_path: Path, log: PostgresURL | None) -> Place:
+    """Where a log is; that of `service` too, and nothing is there without one."""
+    return log or tmp_path / "log.db"
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-    """Say it last and loudly when pages were not tested in a browser, or EIDOs not validated."""
+    """Say it last and loudly when pages, EIDOs or a shared log were not tested."""
     yield
     skipped = terminalreporter.stats.get("skipped", [])
-    for reason in (NO_BROWSER, NOT_VALIDATED):
+    for reason in (NO_BROWSER, NOT_VALIDATED, NO_POSTGRES):
         untested = sum(reason in str(report.longrepr) for report in skipped)
         if untested:
             line = f"{untested} tests skipped: {reason}"

@@ -26,8 +26,10 @@ from model_service.service.app import create_app
 from model_service.service.loading import Releases
 from model_service.service.log import DecisionLog
 from model_service.service.log.erasure import Erased, erasable, erase
+from model_service.service.log.place import Place
 from model_service.service.opening import open_store
 from model_service.service.settings import Settings
+from tests import stores
 from tests.builders import CHEAP, make_champion, make_settings
 
 
@@ -162,13 +164,17 @@ def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:
 class Process:
     """`crisiscall serve` in a process of its own."""
 
-    def __init__(self, home: Path, *arguments: str, port: int = 0) -> None:
+    def __init__(
+        self, home: Path, *arguments: str, port: int = 0, log: Place | None = None
+    ) -> None:
         with socket.socket() as free:
             free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             free.bind(("127.0.0.1", port))
             self.port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CRISISCALL_")}
+        if log is not None:
+            environment |= stores.environment(home, log)
         self._errors = (home / "serve.err").open("ab")
         self.started = time.monotonic()
         self.process = subprocess.Popen(

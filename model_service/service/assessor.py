@@ -5,8 +5,11 @@ The answer is made from the entry, and the entry is on disk before anyone sees t
 
 from __future__ import annotations
 
+import contextlib
+import functools
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import orjson
 
@@ -22,7 +25,7 @@ from model_service.service.eido import advice_of, same
 from model_service.service.holdback import HoldBack
 from model_service.service.ids import is_id, new_id
 from model_service.service.loading import Releases
-from model_service.service.log import DecisionLog, Draft, Entry
+from model_service.service.log import DecisionLog, Draft, Entry, Overtaken
 from model_service.service.log.entry import now
 from model_service.service.log.private import Broken
 from model_service.service.modes import Modes
@@ -42,6 +45,22 @@ Answer = dict[str, Any]
 
 REVIEWERS = frozenset(["auditor"])
 """Roles that sit at no desk and read what was withheld from those that do."""
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _anew(method: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Answer anew for as long as another process was first: what it wrote is found then."""
+
+    @functools.wraps(method)
+    async def answer(*args: P.args, **given: P.kwargs) -> T:
+        while True:
+            with contextlib.suppress(Overtaken):
+                return await method(*args, **given)
+
+    return answer
 
 
 class Assessor:
@@ -80,6 +99,7 @@ class Assessor:
         self._units = units
         self._hold_back = hold_back
 
+    @_anew
     async def assess(
         self, call: Call, who: Identity, *, key: str | None = None
     ) -> tuple[Answer, bool]:
@@ -120,6 +140,8 @@ class Assessor:
         if call.revision <= highest:
             first = self._log.read.revision(call.call_id, call.revision)
             if first is not None:
+                if eido is not None:  # the number is not the caller's: another one is found
+                    raise Overtaken
                 return self._again(first, call, who), False
         release = self._releases.current
         if release is None:
@@ -162,9 +184,9 @@ class Assessor:
                 at=at,
             )
         )
-        self._premises.add_call(call)
         return views.assessment_view(entry, private, withheld), True
 
+    @_anew
     async def assess_eido(
         self, call: Call, document: Document, body: bytes, who: Identity, *, key: str | None = None
     ) -> tuple[Answer, bool]:
@@ -249,6 +271,7 @@ class Assessor:
         )
         return serialise(written)
 
+    @_anew
     async def decide(
         self, assessment_id: str, decision: Decision, who: Identity, *, key: str | None = None
     ) -> Answer:
@@ -309,6 +332,7 @@ class Assessor:
         )
         return views.decision_view(decided, private, self._withheld(entry, who))
 
+    @_anew
     async def learn(self, outcome: Outcome, who: Identity, *, key: str | None = None) -> Answer:
         """Record what the world turned out to be.
 
@@ -329,7 +353,6 @@ class Assessor:
         entry = await self._log.append(
             Draft("outcome", who.name, asked.part, call_id=outcome.call_id, private=private)
         )
-        self._premises.add_outcome(outcome)
         return views.outcome_view(entry, private)
 
     def record(self, assessment_id: str, who: Identity) -> Answer:

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import click
 
 from model_service.service.accounts import ROLES, Accounts
-from model_service.service.database import check_sqlite
 from model_service.service.settings import Settings, SettingsError, load_settings
 from model_service.service.telemetry import LEVELS
 
@@ -137,7 +136,6 @@ def users() -> None:
 
 
 def _open(home: Path | None) -> Accounts:
-    check_sqlite()
     settings: Settings = load_settings(home=home)
     return Accounts(
         settings.accounts_path,

@@ -59,8 +59,10 @@ def connect(
 
     Raises
     ------
+    UnsafeSQLite
     apsw.Error, OSError
     """
+    check_sqlite()
     if create:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

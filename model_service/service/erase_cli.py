@@ -17,7 +17,7 @@ from model_service.service.settings import load_settings
 
 if TYPE_CHECKING:
     from model_service.service.log.erasure import Erasable, Erased
-    from model_service.service.log.store import Store
+    from model_service.service.log.store import LogStore
 
 PATIENCE_MS = 5000
 """A verb waits longer for a lock than a service may."""
@@ -128,22 +128,25 @@ def rotate_key(home: Path | None) -> None:
     Afterwards a backup of the record keys is worthless to whoever has not kept the old key too. It
     works while the service runs, and can be run again if it was stopped. A key from the
     environment is changed there first: the new one, a comma, the old one; then restart the
-    service, run this, and take the old one out.
+    service, run this, and take the old one out. With PostgreSQL every host is given the new key
+    first, in its environment or as the first line of its key file, and this runs as the owner of
+    the keys' tables.
     """
     from model_service.service.database import check_sqlite
     from model_service.service.opening import open_keys
 
     check_sqlite()
-    keys = open_keys(load_settings(home=home), busy_timeout_ms=PATIENCE_MS)
+    settings = load_settings(home=home)
+    keys = open_keys(settings, busy_timeout_ms=PATIENCE_MS)
     if not keys.there():
-        raise InputError(f"{keys.path} is not there: there are no record keys yet")
+        raise InputError(f"{settings.record_keys_path}: there are no record keys yet")
     with contextlib.closing(keys):
         n = keys.rotate()
     click.echo(f"crisiscall: {n:,} record keys are encrypted under a new key")
 
 
 @contextlib.contextmanager
-def _store(home: Path | None, by: str | None) -> Iterator[Store]:
+def _store(home: Path | None, by: str | None) -> Iterator[LogStore]:
     from model_service.service.accounts import check_name
     from model_service.service.database import check_sqlite
     from model_service.service.log import LogUnavailable
@@ -152,9 +155,11 @@ def _store(home: Path | None, by: str | None) -> Iterator[Store]:
     check_sqlite()
     if by is not None:
         check_name(by)
-    store = open_store(load_settings(home=home), busy_timeout_ms=PATIENCE_MS)
-    if not store.path.exists():
-        raise InputError(f"{store.path} is not there: there is nothing to erase")
+    settings = load_settings(home=home)
+    place = settings.log_path
+    if isinstance(place, Path) and not place.exists():
+        raise InputError(f"{place} is not there: there is nothing to erase")
+    store = open_store(settings, busy_timeout_ms=PATIENCE_MS)
     try:
         yield store
     except LogUnavailable as error:

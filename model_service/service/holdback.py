@@ -8,6 +8,7 @@ call is drawn alike. The log names the key by a digest of it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -72,7 +73,10 @@ class HoldBack:
                 file.write(os.urandom(KEY_BYTES).hex() + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            draft.replace(self._path)
+            # Of several processes that start at once, one makes it and all read it.
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, self._path)
+            draft.unlink()
         key = bytes.fromhex(self._path.read_text(encoding="ascii").strip())
         if len(key) != KEY_BYTES:
             raise ValueError("not a key")

@@ -1,7 +1,8 @@
-"""`crisiscall log`: verify the decision log, export it, and erase personal text from it."""
+"""`crisiscall log`: verify the decision log, export it, erase text from it, and make its tables."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from data.errors import InputError
 from model_service.model.decision import OVERRIDE_REASONS
 from model_service.service.cli import home_option
 from model_service.service.erase_cli import erase, retain, rotate_key
+from model_service.service.postgres import PostgresURL
 from model_service.service.settings import load_settings
 
 MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
@@ -28,7 +30,8 @@ Examples:
 def log() -> None:
     """Verify and export the decision log, and erase text from it, whether or not the service runs.
 
-    It is the file that CRISISCALL_LOG names, or log.db in the service's home.
+    It is the file or the PostgreSQL database that CRISISCALL_LOG names, or log.db in the service's
+    home.
     """
 
 
@@ -51,15 +54,13 @@ def verify(expect: str | None, home: Path | None) -> None:
     the record keys are at hand.
     """
     from model_service.service.log import verify as walk
-    from model_service.service.opening import open_keys
+    from model_service.service.opening import keys_at_hand
 
     settings = load_settings(home=home)
-    path, keys = settings.log_path, open_keys(settings)
-    found = walk(
-        path,
-        expected=None if expect is None else _head(expect),
-        keys=keys if keys.there() else None,
-    )
+    path = settings.log_path
+    head = None if expect is None else _head(expect)
+    with keys_at_hand(settings) as keys:
+        found = walk(path, expected=head, keys=keys)
     if found.fault is not None:
         click.echo(f"{path}: entry {found.fault.seq}: {found.fault.what}", err=True)
         sys.exit(1)
@@ -140,13 +141,11 @@ def export(
     times let any of theirs through. JSONL with narratives is what `crisiscall data import` reads.
     """
     from model_service.service.accounts import check_name
-    from model_service.service.database import check_sqlite
     from model_service.service.log import export as exporting
     from model_service.service.log.reading import Reader, Snapshot
     from model_service.service.log.snapshot import snapshot
     from model_service.service.opening import open_keys, open_store
 
-    check_sqlite()
     settings = load_settings(home=home)
     path = settings.log_path
     kind = exporting.format_of(out)
@@ -169,11 +168,60 @@ def export(
         with snapshot(path):  # there is a log, and none is made
             pass
         exporting.record_reading(open_store(settings, busy_timeout_ms=5000), by, filters, kind)
-    with snapshot(path) as connection:
-        rows = exporting.export_rows(
-            Reader(Snapshot(connection, open_keys(settings))), filters, narratives=with_narratives
-        )
+    with snapshot(path) as connection, contextlib.closing(open_keys(settings)) as keys:
+        reader = Reader(Snapshot(connection, keys))
+        rows = exporting.export_rows(reader, filters, narratives=with_narratives)
         quiet = not sys.stderr.isatty()
         with click.progressbar(rows, label="exporting", file=sys.stderr, hidden=quiet) as shown:
             n = exporting.write_rows(out, iter(shown))
     click.echo(f"{out}: {n:,} assessments")
+
+
+@log.command(
+    epilog="""\b
+Example, with the databases' owner in the URLs:
+  CRISISCALL_LOG=postgresql://owner:…@db/log \\
+  CRISISCALL_RECORD_KEYS=postgresql://owner:…@keys/keys \\
+  crisiscall log migrate --grant-to crisiscall
+"""
+)
+@click.option(
+    "--grant-to",
+    metavar="ROLE",
+    help="With PostgreSQL: the role of the service, which may then read and add rows, and nothing "
+    "else.",
+)
+@click.option(
+    "--may-erase", is_flag=True, help="That role may also erase personal text and its keys."
+)
+@home_option
+def migrate(grant_to: str | None, may_erase: bool, home: Path | None) -> None:
+    """Make the tables of the log, or bring them to this version.
+
+    With PostgreSQL it is done as the owner of the tables, whom the service must not be; the record
+    keys have tables in the database that CRISISCALL_RECORD_KEYS names, which are made too. A file
+    is brought to this version whenever it is opened.
+    """
+    from model_service.service.log import LogUnavailable
+    from model_service.service.opening import open_store
+
+    settings = load_settings(home=home)
+    place = settings.log_path
+    if isinstance(place, Path):
+        if grant_to is not None:
+            raise InputError("--grant-to is for PostgreSQL; a file is its owner's alone")
+        store = open_store(settings)
+        try:
+            store.probe()
+        except LogUnavailable as error:
+            raise InputError(f"{place}: {error}") from None
+        finally:
+            store.close()
+    else:
+        from model_service.service.log.migrate import migrate as run
+        from model_service.service.log.migrate import migrate_keys
+
+        if isinstance(settings.record_keys, PostgresURL):
+            migrate_keys(settings.record_keys, grant_to=grant_to, may_erase=may_erase)
+        run(place, grant_to=grant_to, may_erase=may_erase)
+    click.echo(f"{place}: the tables of the log are of this version")

@@ -1,9 +1,10 @@
 """What the service may do now: the plan's mode, or less where somebody has switched it lower.
 
-The plan's mode is a ceiling: a switch can lower what the service does and lift it back, never
-above the plan. The switch is the log's last entry of its kind, so that it outlives a restart and
-another release. Whoever switches lower is obeyed before the record is written, and stays obeyed
-where none can be; a switch that allows more holds once it is on record.
+The plan's mode is a ceiling: a switch can lower what the service does and lift it back, never above
+the plan. The switch is the log's last entry of its kind, so that it outlives a restart and another
+release, and holds for every process that serves this log from its next request on. Whoever switches
+lower is obeyed before the record is written, and stays obeyed where none can be; a switch that
+allows more holds once it is on record.
 """
 
 from __future__ import annotations
@@ -55,9 +56,7 @@ class Modes:
 
     def __init__(self, log: DecisionLog) -> None:
         self._log = log
-        self._read = False
         self._switched: Entry | None = None
-        self._mode: Mode | None = None
         self._pressed: Mode | None = None
 
     def now(self, plan: ResponsePlan | None) -> Mode:
@@ -68,9 +67,9 @@ class Modes:
         LogUnavailable
             If the last switch can't be read.
         """
-        if not self._read:
-            self._take(self._log.read.last("mode"))
-        return lower(None if plan is None else plan.mode, self._mode, self._pressed)
+        self._switched = self._log.read.last("mode")
+        switched = None if self._switched is None else self._switched.content()["mode"]
+        return lower(None if plan is None else plan.mode, switched, self._pressed)
 
     @property
     def switched(self) -> Entry | None:
@@ -88,12 +87,5 @@ class Modes:
         """
         self._pressed = lower(self._pressed, wanted.mode)
         private = {} if wanted.note is None else {NOTE: wanted.note.encode()}
-        self._take(
-            await self._log.append(Draft("mode", who.name, {"mode": wanted.mode}, private=private))
-        )
+        await self._log.append(Draft("mode", who.name, {"mode": wanted.mode}, private=private))
         self._pressed = None
-
-    def _take(self, entry: Entry | None) -> None:
-        self._switched = entry
-        self._mode = None if entry is None else entry.content()["mode"]
-        self._read = True

@@ -2,11 +2,13 @@
 
 The history is that of the log and nothing else: calls that were assessed and outcomes that were
 recorded, in the order of their entries. So a restart, which reads the log from its beginning, comes
-to the same counts; and what was erased from the log does not count, from the next question on.
+to the same counts, as does every process that serves the same log; and what was erased from the log
+does not count, from the next question on.
 """
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,7 +37,7 @@ class Premises:
         self._history: PremiseHistory | None = None
         self._told: dict[str, int] = {}
         self._newest = self._swept = 0
-        self._erasure = 0
+        self._erasure = self._after = 0
 
     def follow(self, table: HistoryTable | None) -> None:
         """Read the log anew if a release asks for another history, and let go if it asks for none.
@@ -60,21 +62,25 @@ class Premises:
         last = self._log.read.last("erasure")
         self._erasure = 0 if last is None else last.seq
         history = PremiseHistory(table.windows)
+        self._after = 0
+        self._read(history, table)
+        self._asked, self._history = asked, history
+
+    def _read(self, history: PremiseHistory, table: HistoryTable) -> None:
+        """Take note of what the log has got since it was last read, whoever wrote it."""
         damaged = 0
-        for name, text in self._log.read.personal([CALL, OUTCOME]):
+        for seq, name, text in self._log.read.personal([CALL, OUTCOME], after=self._after):
+            self._after = seq
             try:
                 if text is None:
                     damaged += 1
-                elif name == CALL:
-                    self._call(history, Call.model_validate_json(text))
                 else:
-                    self._outcome(history, Outcome.model_validate_json(text), table.crises)
+                    self._note(history, name, text, table.crises)
             except ValidationError:  # written by a version that took other records
                 damaged += 1
         if damaged:
             say: Any = structlog.get_logger()
             say.warning("records that can't be read are left out of the history", n=damaged)
-        self._asked, self._history = asked, history
 
     def counts(self, table: HistoryTable | None, call: Call) -> Counts | None:
         """Count what the log knows of a call's premise, as of the call.
@@ -93,13 +99,14 @@ class Premises:
         Raises
         ------
         LogUnavailable
-            If the log has to be read for it, and can't be.
+            If the log can't be read.
         """
         if table is None:
             return None
         self.follow(table)
-        self._forget_erased()
         assert self._history is not None
+        self._read(self._history, table)
+        self._forget_erased()
         return self._history.counts(call.premise_id, microseconds(call.received_at))
 
     def _forget_erased(self) -> None:
@@ -115,23 +122,17 @@ class Premises:
     def _restore(self, call_id: str) -> None:
         """Take note of what is still there of a call of which some was erased."""
         assert self._history is not None and self._asked is not None
-        for name, text in self._log.read.personal([CALL, OUTCOME], call_id=call_id):
+        for _, name, text in self._log.read.personal([CALL, OUTCOME], call_id=call_id):
             if text is None:
                 continue
-            if name == CALL:
-                self._call(self._history, Call.model_validate_json(text))
-            else:
-                self._outcome(self._history, Outcome.model_validate_json(text), self._asked[1])
+            with contextlib.suppress(ValidationError):  # left out, and told, when it was first read
+                self._note(self._history, name, text, self._asked[1])
 
-    def add_call(self, call: Call) -> None:
-        """Take note of a call that is in the log now."""
-        if self._history is not None:
-            self._call(self._history, call)
-
-    def add_outcome(self, outcome: Outcome) -> None:
-        """Take note of an outcome that is in the log now."""
-        if self._history is not None and self._asked is not None:
-            self._outcome(self._history, outcome, self._asked[1])
+    def _note(self, history: PremiseHistory, name: str, text: bytes, crises: Outcomes) -> None:
+        if name == CALL:
+            self._call(history, Call.model_validate_json(text))
+        else:
+            self._outcome(history, Outcome.model_validate_json(text), crises)
 
     def _call(self, history: PremiseHistory, call: Call) -> None:
         received = microseconds(call.received_at)

@@ -27,7 +27,7 @@ from data.errors import InputError
 from model_service.model.decision import OverrideReason
 from model_service.service.log.erasure import Erasable, erasable
 from model_service.service.log.reading import Reader
-from model_service.service.log.store import Store
+from model_service.service.log.store import LogStore
 
 Held = Literal["assessment", "decision", "outcome", "mode"]
 """Kinds of entries that hold personal text."""
@@ -85,13 +85,13 @@ def load_rules(path: Path) -> Rules:
 
 
 def due(
-    store: Store, rules: Sequence[Rule], *, holds: Collection[str], at: datetime
+    store: LogStore, rules: Sequence[Rule], *, holds: Collection[str], at: datetime
 ) -> dict[str, list[Erasable]]:
     """List what is to be erased, by rule.
 
     Parameters
     ----------
-    store : Store
+    store : LogStore
     rules : sequence of Rule
     holds : collection of str
         Calls of which nothing is erased.

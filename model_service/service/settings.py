@@ -9,6 +9,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from data.errors import InputError
+from model_service.service.log.place import Place
+from model_service.service.postgres import SCHEMES, PostgresURL, PostgresURLError
 
 PREFIX = "CRISISCALL_"
 
@@ -41,16 +43,22 @@ class Settings(BaseSettings):
         description="Public keys (Ed25519, hex, separated by commas) one of which must have signed "
         "the release; what home/keys/release.pub holds if not set.",
     )
-    log: Path | None = Field(None, description="The decision log; home/log.db if not set.")
-    record_keys: Path | None = Field(
+    log: Annotated[Place | None, NoDecode] = Field(
         None,
-        description="Keys of the log's personal text, one a record; home/record-keys.db if not "
-        "set. Keep backups of it apart from the log's.",
+        description="The decision log: a file, or postgresql://USER:PASSWORD@HOST/DATABASE for "
+        "several processes; home/log.db if not set.",
+    )
+    record_keys: Annotated[Place | None, NoDecode] = Field(
+        None,
+        description="Keys of the log's personal text, one a record: a file, home/record-keys.db if "
+        "not set; for a log on PostgreSQL postgresql://USER:PASSWORD@HOST/DATABASE, a database of "
+        "their own. Keep backups of them apart from the log's.",
     )
     key_encryption_key_file: Path | None = Field(
         None,
         description="Key under which the record keys are encrypted, made if it is not there; "
-        "home/keys/log.key if not set. Without it no personal text can be read again.",
+        "home/keys/log.key if not set. Without it no personal text can be read again. Hosts that "
+        "share a log on PostgreSQL need the same.",
     )
     key_encryption_key: SecretStr | None = Field(
         None,
@@ -81,6 +89,16 @@ class Settings(BaseSettings):
     busy_timeout_ms: int = Field(
         500, ge=0, le=1000, description="Wait for a locked database no longer than this."
     )
+
+    @field_validator("log", "record_keys", mode="before")
+    @classmethod
+    def _place(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.partition(":")[0] in SCHEMES:
+            try:
+                return PostgresURL.parse(value)
+            except PostgresURLError as error:
+                raise ValueError(str(error)) from None
+        return value
 
     @field_validator("trusted_keys", mode="before")
     @classmethod
@@ -119,13 +137,13 @@ class Settings(BaseSettings):
         return self.holdback_key or self.home / "keys" / "holdback.key"
 
     @property
-    def log_path(self) -> Path:
-        """File of the decision log."""
+    def log_path(self) -> Place:
+        """Where the decision log is: a file, or a database."""
         return self.log or self.home / "log.db"
 
     @property
-    def record_keys_path(self) -> Path:
-        """File of the keys of the log's personal text."""
+    def record_keys_path(self) -> Place:
+        """Where the keys of the log's personal text are: a file, or a database."""
         return self.record_keys or self.home / "record-keys.db"
 
     @property

@@ -1,7 +1,7 @@
 """How many units of each response are free, as it was reported, and until when that is believed.
 
 Unknown is not free: a report that has gone stale counts for nothing. Reports are entries of the log
-and are read back from there when the service starts.
+and are read from there, whichever process wrote them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from model_service.model.plan import ResponsePlan
 from model_service.service.accounts import Identity
 from model_service.service.log import DecisionLog, Draft
 from model_service.service.log.entry import now, stamp
+from model_service.service.log.reading import MAX_PAGE
 from model_service.service.problems import FieldError, invalid, not_found
 
 LONGEST = timedelta(hours=24)
@@ -45,7 +46,8 @@ class Units:
 
     def __init__(self, log: DecisionLog) -> None:
         self._log = log
-        self._reports: dict[str, dict[str, Any]] | None = None
+        self._reports: dict[str, dict[str, Any]] = {}
+        self._after: int | None = None
 
     def free(self, plan: ResponsePlan, at: datetime) -> dict[str, int]:
         """Tell how many units are free, of the responses of a plan of which that is known.
@@ -53,7 +55,7 @@ class Units:
         Raises
         ------
         LogUnavailable
-            If the reports have to be read back, and can't be.
+            If the reports can't be read.
         """
         asked = [response.id for response in plan.responses if response.units is not None]
         if not asked:
@@ -105,16 +107,16 @@ class Units:
             mistakes.append(FieldError("stale_at", "must lie within the next 24 hours"))
         if mistakes:
             raise invalid(mistakes, what="report")
-        known = self._known()
         body = {"response": name, "free": report.free, "stale_at": stamp(report.stale_at)}
         await self._log.append(Draft("units", who.name, body, at=at))
-        known[name] = body
 
     def _known(self) -> dict[str, dict[str, Any]]:
-        if self._reports is None:
-            found: dict[str, dict[str, Any]] = {}
-            for entry in self._log.read.recent("units", RECENT):
+        if self._after is None:
+            recent = self._log.read.recent("units", RECENT)
+            self._after = recent[-1].seq - 1 if recent else 0
+        while new := self._log.read.page(after=self._after, limit=MAX_PAGE, kind="units"):
+            for entry in new:
                 body = entry.content()
-                found.setdefault(body["response"], body)
-            self._reports = found
+                self._reports[body["response"]] = body
+            self._after = new[-1].seq
         return self._reports

@@ -12,10 +12,12 @@ import httpx
 import pytest
 
 from model_service.service.log import verify
+from model_service.service.log.place import Place
 from model_service.service.log.reading import Reader
-from model_service.service.log.store import Store
+from model_service.service.postgres import PostgresURL
 from tests.builders import a_call, add_users, make_champion, make_settings
 from tests.harness import Process
+from tests.stores import Server, open_store
 
 
 @pytest.fixture
@@ -49,10 +51,10 @@ async def post_until(process: Process, head: dict[str, str], stop: Any) -> list[
     return answered
 
 
-def assert_all_there(path: Path, answered: list[dict[str, Any]]) -> None:
-    result = verify(path)
+def assert_all_there(place: Place, answered: list[dict[str, Any]]) -> None:
+    result = verify(place)
     assert result.whole, result.fault
-    store = Store(path)
+    store = open_store(place)
     reader = Reader(store)
     for answer in answered:
         entry = reader.assessment(answer["assessment_id"])
@@ -62,10 +64,13 @@ def assert_all_there(path: Path, answered: list[dict[str, Any]]) -> None:
     store.close()
 
 
-def test_killed_under_load(tmp_path: Path, password: str) -> None:
+@pytest.mark.both_stores
+def test_killed_under_load(
+    tmp_path: Path, password: str, log: PostgresURL | None, place: Place
+) -> None:
     answered: list[dict[str, Any]] = []
     for enough in (20, 60):
-        process = Process(tmp_path)
+        process = Process(tmp_path, log=log)
         process.wait_ready()
         head = sign_in(process, password)
 
@@ -76,8 +81,43 @@ def test_killed_under_load(tmp_path: Path, password: str) -> None:
 
         answered += asyncio.run(post_until(process, head, stop))
         process.wait()
-        assert_all_there(tmp_path / "log.db", answered)
+        assert_all_there(place, answered)
     assert len(answered) >= 80
+
+
+def test_one_of_two_is_killed_and_the_other_goes_on(
+    tmp_path: Path, password: str, postgres: Server
+) -> None:
+    place = postgres.database()
+    pair = [Process(tmp_path, log=place) for _ in range(2)]
+    for process in pair:
+        process.wait_ready()
+    head = sign_in(pair[0], password)
+    answered: list[tuple[int, dict[str, Any]]] = []
+
+    async def client(number: int) -> None:
+        async with httpx.AsyncClient(base_url=pair[number].url, headers=head) as http:
+            with contextlib.suppress(httpx.TransportError):
+                for call in range(60):  # the same calls, at the same time, to both
+                    answer = await http.post("/v1/assessments", json=a_call(call))
+                    assert answer.status_code in (200, 201), answer.text
+                    answered.append((number, answer.json()))
+                    if number == 1 and call == 30:
+                        pair[1].process.kill()
+
+    async def clients() -> None:
+        await asyncio.gather(*(client(number) for number in (0, 1, 0, 1)))
+
+    asyncio.run(clients())
+    pair[1].wait()
+    pair[0].stop()
+    assert {number for number, _ in answered} == {0, 1}
+    assert_all_there(place, [answer for _, answer in answered])
+    by_call: dict[str, set[str]] = {}
+    for _, answer in answered:
+        by_call.setdefault(answer["call_id"], set()).add(answer["assessment_id"])
+    assert len(by_call) == 60
+    assert all(len(ids) == 1 for ids in by_call.values())
 
 
 def test_a_disk_that_fills_and_is_freed(tmp_path: Path, password: str) -> None:

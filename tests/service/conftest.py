@@ -5,18 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from model_service.service.postgres import PostgresURL
 from tests.harness import Service, running
+from tests.stores import database
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+def service(tmp_path: Path, log: PostgresURL | None) -> Iterator[Service]:
     """A service with a release and a user of every role, under one event loop."""
-    with running(tmp_path) as started:
+    with running(tmp_path, log=log) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, kept: str, request: pytest.FixtureRequest
+) -> Iterator[Service]:
     """The same for a whole module, where the tests do not mind each other's calls."""
-    with running(tmp_path_factory.mktemp("home")) as started:
+    with running(tmp_path_factory.mktemp("home"), log=database(kept, request)) as started:
         yield started

@@ -11,7 +11,10 @@ from model_service.model.assess import assess
 from model_service.service.views import AssessmentRecord, AssessmentView
 from tests.builders import a_call
 from tests.harness import Service, assert_problem
+from tests.stores import execute
 from tests.strategies import calls
+
+pytestmark = pytest.mark.both_stores
 
 
 @settings(
@@ -168,8 +171,6 @@ def test_once_the_text_is_erased_the_record_is_still_there(service: Service) -> 
 
 def test_changed_text_is_not_passed_off_as_the_record(service: Service) -> None:
     answer = service.assess(a_call()).json()
-    with service.log._store.reading() as connection:
-        connection.execute("DROP TRIGGER private_no_update")
-        connection.execute("UPDATE private SET content = x'7b7d' WHERE name = 'call'")
+    execute(service.settings.log_path, "UPDATE private SET content = x'7b7d' WHERE name = 'call'")
     problem = assert_problem(service.get(f"/v1/assessments/{answer['assessment_id']}"), 503)
     assert problem["title"] == "follow protocol"

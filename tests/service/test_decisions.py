@@ -8,6 +8,8 @@ from model_service.service.views import DecisionView, OutcomeView
 from tests.builders import a_call
 from tests.harness import Service, assert_problem
 
+pytestmark = pytest.mark.both_stores
+
 OVERRIDE = {"action": "override", "response": "police_clinician", "reason": "weapon_or_violence"}
 OUTCOME = {"call_id": "C-1", "recorded_at": "2021-10-05T22:40:00-04:00", "weapon_found": False}
 

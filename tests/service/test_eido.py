@@ -18,6 +18,8 @@ from tests.builders import a_call, make_champion, release_files
 from tests.eido_schema import needs_schema
 from tests.harness import Service, assert_problem, running
 
+pytestmark = pytest.mark.both_stores
+
 MARKER = "PLANTEDMARKER7"
 JSON = {"content-type": "application/json"}
 

@@ -15,10 +15,13 @@ import yaml
 
 from model_service.service.holdback import HoldBack, drawn
 from model_service.service.log.store import LogUnavailable
+from model_service.service.postgres import PostgresURL
 from model_service.service.problems import Problem
 from model_service.service.views import AssessmentRecord, AssessmentView, DecisionView, ModeView
 from tests.builders import a_call, make_champion, release_files
 from tests.harness import Service, assert_problem, running
+
+pytestmark = pytest.mark.both_stores
 
 COMMIT = {"action": "commit", "response": "emt_clinician"}
 
@@ -31,7 +34,7 @@ def with_plan(home: Path, **changes: Any) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def started(tmp_path: Path) -> Iterator[Any]:
+def started(tmp_path: Path, log: PostgresURL | None) -> Iterator[Any]:
     """Starts services on one home, with a plan that is Boston's but for some keys."""
     running_now: list[Any] = []
 
@@ -42,7 +45,7 @@ def started(tmp_path: Path) -> Iterator[Any]:
             make_champion(tmp_path, with_plan(tmp_path, **changes))
         for name in ("accounts.db", "accounts.db-wal", "accounts.db-shm"):
             (tmp_path / name).unlink(missing_ok=True)
-        context = running(tmp_path, champion=not (tmp_path / "releases").exists())
+        context = running(tmp_path, champion=not (tmp_path / "releases").exists(), log=log)
         running_now.append(context)
         return context.__enter__()
 
@@ -301,3 +304,13 @@ def test_a_promise_that_is_not_kept_is_seen_everywhere(started: Any, tmp_path: P
     assert (recommendation["response"], recommendation["abstained"]) == ("protocol", True)
     codes = [reason["code"] for reason in recommendation["reasons"]]
     assert codes == ["disqualifier:weapon", "unsupported:safety_risk"]
+
+
+def test_processes_that_start_together_draw_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "holdback.key"
+    first = HoldBack(path).key_name()
+    monkeypatch.setattr(Path, "exists", lambda _: False)  # the other one looked before
+    assert HoldBack(path).key_name() == first
+    assert [file.name for file in tmp_path.iterdir()] == ["holdback.key"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,10 +17,15 @@ from data.frame import to_frame
 from data.history import history_frame
 from data.labelling import from_outcomes
 from model_service.model.scorer import HistoryTable, Scorer
+from model_service.service.log.place import Place
+from model_service.service.postgres import PostgresURL
 from model_service.service.premises import Premises, is_crisis
 from model_service.service.views import HISTORY, AssessmentRecord
 from tests.builders import a_call, make_champion, make_scorer, release_files
 from tests.harness import Service, running
+from tests.stores import execute
+
+pytestmark = pytest.mark.both_stores
 
 START = datetime(2021, 10, 5, 12, tzinfo=UTC)
 
@@ -45,17 +49,23 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@contextlib.contextmanager
-def serving(home: Path) -> Iterator[Service]:
-    """Start a service on what an earlier one left in its home; its users are made anew."""
-    (home / "accounts.db").unlink(missing_ok=True)
-    with running(home, champion=False) as started:
-        yield started
+Serving = Callable[[], contextlib.AbstractContextManager[Service]]
 
 
 @pytest.fixture
-def past(home: Path) -> Iterator[Service]:
-    with serving(home) as started:
+def serving(home: Path, log: PostgresURL | None) -> Serving:
+    """Starts a service on what an earlier one left in its home; its users are made anew."""
+
+    def start() -> contextlib.AbstractContextManager[Service]:
+        (home / "accounts.db").unlink(missing_ok=True)
+        return running(home, champion=False, log=log)
+
+    return start
+
+
+@pytest.fixture
+def past(serving: Serving) -> Iterator[Service]:
+    with serving() as started:
         yield started
 
 
@@ -103,7 +113,7 @@ def test_a_further_revision_is_no_further_call(past: Service) -> None:
     assert known(past, call(2, 1)) == [1, 1, 0, 0]
 
 
-def test_a_restart_gives_the_same_counts(home: Path) -> None:
+def test_a_restart_gives_the_same_counts(serving: Serving) -> None:
     def scene(service: Service) -> None:
         known(service, call(1, 0))
         known(service, call(2, 1))
@@ -118,11 +128,11 @@ def test_a_restart_gives_the_same_counts(home: Path) -> None:
             for i, day in enumerate(days)
         ]
 
-    with serving(home) as service:
+    with serving() as service:
         scene(service)
         assert known(service, call(3, 3)) == [2, 2, 2, 2]
         before = asked(service, 10)
-    with serving(home) as service:
+    with serving() as service:
         assert asked(service, 20) == before
         assert known(service, call(4, 3.5)) == [3, 3, 2, 2]
 
@@ -172,12 +182,12 @@ def test_a_release_that_asks_for_it_finds_what_came_before(service: Service) -> 
     assert service.app.state.assessor._premises._history is None
 
 
-def test_what_was_erased_does_not_count_after_a_restart(home: Path) -> None:
-    with serving(home) as service:
+def test_what_was_erased_does_not_count_after_a_restart(serving: Serving, place: Place) -> None:
+    with serving() as service:
         known(service, call(1, 0))
         known(service, call(2, 1))
         service.erase("C-1")
-    with serving(home) as service:
+    with serving() as service:
         assert known(service, call(3, 2)) == [1, 1, 0, 0]
 
 
@@ -193,28 +203,27 @@ def test_what_was_erased_does_not_count_from_the_next_call_on(past: Service) -> 
     assert known(past, call(5, 2.2)) == [2, 2, 0, 0]
 
 
-def test_what_is_left_of_a_call_of_which_some_was_erased_still_counts(home: Path) -> None:
-    with serving(home) as service:
+def test_what_is_left_of_a_call_of_which_some_was_erased_still_counts(serving: Serving) -> None:
+    with serving() as service:
         known(service, call(1, 0))
         learn(service, 1, outcome(1.5))
         known(service, call(2, 2))
         service.erase("C-1", kinds=["outcome"])
         running_on = known(service, call(3, 3))
-    with serving(home) as service:
+    with serving() as service:
         assert known(service, call(4, 3)) == running_on == [2, 2, 0, 0]
 
 
-def test_a_damaged_record_is_left_out_and_told(home: Path) -> None:
-    with serving(home) as service:
+def test_a_damaged_record_is_left_out_and_told(serving: Serving, place: Place) -> None:
+    with serving() as service:
         known(service, call(1, 0))
         known(service, call(2, 1))
-    with sqlite3.connect(home / "log.db") as log:
-        log.execute("DROP TRIGGER private_no_update")
-        log.execute(
-            "UPDATE private SET content = x'7b7d' WHERE name = 'call'"
-            " AND seq = (SELECT min(seq) FROM private)"
-        )
-    with serving(home) as service:
+    execute(
+        place,
+        "UPDATE private SET content = x'7b7d' WHERE name = 'call'"
+        " AND seq = (SELECT min(seq) FROM private)",
+    )
+    with serving() as service:
         assert known(service, call(3, 2)) == [1, 1, 0, 0]
         assert any("left out of the history" in line["event"] for line in service.lines())
 

@@ -12,9 +12,12 @@ import yaml
 
 from model_service.model.plan import parse_plan
 from model_service.service import units
+from model_service.service.postgres import PostgresURL
 from model_service.service.views import UnitsView
 from tests.builders import a_call, make_champion, release_files
 from tests.harness import Service, assert_problem, running
+
+pytestmark = pytest.mark.both_stores
 
 
 def champion(home: Path) -> None:
@@ -26,9 +29,9 @@ def champion(home: Path) -> None:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+def service(tmp_path: Path, log: PostgresURL | None) -> Iterator[Service]:
     champion(tmp_path)
-    with running(tmp_path, champion=False) as started:
+    with running(tmp_path, champion=False, log=log) as started:
         yield started
 
 

@@ -8,7 +8,8 @@ are destroyed, and that is noted. Whatever stops it in between, the next opening
 It works beside a running service, which sees the entry and forgets what it holds of these calls.
 
 SQLite overwrites what is deleted with zeros (`secure_delete`), in both files, and their
-write-ahead logs are emptied. File systems that copy on write, flash drives, snapshots and backups
+write-ahead logs are emptied. PostgreSQL lets deleted rows lie until VACUUM, and its write-ahead
+log until it is recycled. File systems that copy on write, flash drives, snapshots and backups
 may keep the files as they were: the ciphertext there can't be read without the record keys, and
 these not without the key-encryption key (`keys.py`).
 """
@@ -21,8 +22,7 @@ from typing import Any, NamedTuple
 
 from data.logged import ErasureReason
 from model_service.service.log.entry import Draft, stamp
-from model_service.service.log.scrub import finish
-from model_service.service.log.store import Store, prepare
+from model_service.service.log.store import LogStore, prepare
 
 AT_ONCE = 500
 """Entries that one entry of the log erases at most, so that a service waits for none long."""
@@ -56,7 +56,7 @@ class Erased(NamedTuple):
 
 
 def erasable(
-    store: Store,
+    store: LogStore,
     *,
     call_id: str | None = None,
     before: datetime | None = None,
@@ -66,7 +66,7 @@ def erasable(
 
     Parameters
     ----------
-    store : Store
+    store : LogStore
     call_id : str, optional
         Only those of this call.
     before : datetime, optional
@@ -78,7 +78,7 @@ def erasable(
     ------
     LogUnavailable
     """
-    wanted, values = "1", []
+    wanted, values = "seq > 0", []
     if call_id is not None:
         wanted += " AND call_id = ?"
         values.append(call_id)
@@ -100,7 +100,7 @@ def erasable(
 
 
 def erase(
-    store: Store,
+    store: LogStore,
     entries: Iterable[Erasable],
     *,
     actor: str,
@@ -111,7 +111,7 @@ def erase(
 
     Parameters
     ----------
-    store : Store
+    store : LogStore
     entries : iterable of Erasable
     actor : str
         Who erases.
@@ -135,8 +135,7 @@ def erase(
         }
         one = named[0] if len(named) == 1 else None
         store.write([prepare(Draft("erasure", actor, body, call_id=one))])
-        with store.reading() as connection:
-            scrubbed &= finish(connection, store.keys)
+        scrubbed &= store.finish()
         done += len(batch)
         calls.update(named)
     return Erased(done, len(calls), scrubbed)

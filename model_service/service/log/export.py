@@ -21,7 +21,7 @@ from data.logged import FLAT, flat
 from model_service.service.log.entry import Draft, Entry, stamp
 from model_service.service.log.private import Broken
 from model_service.service.log.reading import MAX_PAGE, Reader
-from model_service.service.log.store import LogUnavailable, Store, prepare
+from model_service.service.log.store import LogStore, LogUnavailable, prepare
 from model_service.service.views import CALL, NOTE, OUTCOME
 
 Format = Literal["jsonl", "csv", "parquet"]
@@ -229,12 +229,12 @@ def _private(reader: Reader, entry: Entry) -> dict[str, bytes]:
         ) from None
 
 
-def record_reading(store: Store, actor: str, filters: Filters, kind: Format) -> None:
+def record_reading(store: LogStore, actor: str, filters: Filters, kind: Format) -> None:
     """Write into the log that somebody takes narratives out of it; no record, no narratives.
 
     Parameters
     ----------
-    store : Store
+    store : LogStore
         Of a log that exists; the service may be writing to it.
     actor : str
     filters : Filters

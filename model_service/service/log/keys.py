@@ -1,15 +1,16 @@
-"""Record keys: one for every entry that has personal text, wrapped, in a file of their own.
+"""Record keys: one for every entry that has personal text, wrapped, apart from the log.
 
 A record key is 32 random bytes. It is kept wrapped with AES-256-GCM under a key-encryption key,
-which lies in neither file: `MasterKeys`. A copy of the log tells nothing without the record keys,
-and these tell nothing without the key-encryption key.
+which lies in neither: `MasterKeys`. A copy of the log tells nothing without the record keys, and
+these tell nothing without the key-encryption key. The keys of a log in a file lie in another file,
+those of a log on a server in another database (`server_keys.py`).
 
-Destroying a record key is what erases a text. The row is deleted with SQLite's `secure_delete`,
-which overwrites it with zeros, and the write-ahead log is emptied. What a file system, a flash
-drive or a backup keeps of the file as it was is out of reach of a database; it is wrapped, and
-worthless once the key-encryption key has been changed (`rotate`) and the old one is gone from where
-it was kept. So keep backups of the two apart, and those of the keys no longer than of anything
-else.
+Destroying a record key is what erases a text. In a file the row is deleted with SQLite's
+`secure_delete`, which overwrites it with zeros, and the write-ahead log is emptied. What a file
+system, a flash drive or a backup keeps of the file as it was is out of reach of a database; it is
+wrapped, and worthless once the key-encryption key has been changed (`rotate`) and the old one is
+gone from where it was kept. So keep backups of the two apart, and those of the keys no longer than
+of anything else.
 
 Wrapping uses random 96-bit nonces: NIST SP 800-38D allows 2^32 of them under one key, so change the
 key-encryption key before four billion records.
@@ -20,8 +21,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 from cryptography.exceptions import InvalidTag
@@ -30,6 +34,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from data.errors import InputError
 from data.files import drafted
 from model_service.service.database import connect, empty_wal
+from model_service.service.log.connection import Connection
 from model_service.service.log.private import NONCE_BYTES
 
 KEY_BYTES = 32
@@ -50,7 +55,6 @@ CREATE TABLE IF NOT EXISTS master (id INTEGER PRIMARY KEY CHECK (id = 1), name T
     STRICT;
 """
 
-_PUT = "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?)"
 _ROTATED_AT_ONCE = 1000
 
 Place = tuple[int, str]
@@ -58,6 +62,15 @@ Place = tuple[int, str]
 
 PEPPER: Place = (0, "pepper")
 """Where the secret lies under which idempotency keys are digested; no entry has this place."""
+
+
+class Wrapped(NamedTuple):
+    """A key as it is kept: of which entry, under which key-encryption key."""
+
+    seq: int
+    entry: str
+    master: str
+    wrapped: bytes
 
 
 class KeysUnavailable(InputError):
@@ -171,15 +184,12 @@ class MasterKeys:
         self._known = {}
 
 
-class RecordKeys:
+class RecordKeys(ABC):
     """The keys of the records.
 
     Parameters
     ----------
-    path : Path
-        SQLite file; made when it is first written to.
     masters : MasterKeys
-    busy_timeout_ms : int
 
     Raises
     ------
@@ -187,17 +197,45 @@ class RecordKeys:
         By every method, if the keys can't be read or written.
     """
 
-    def __init__(self, path: Path, masters: MasterKeys, *, busy_timeout_ms: int = 500) -> None:
-        self.path = path
+    def __init__(self, masters: MasterKeys) -> None:
         self._masters = masters
-        self._busy_timeout_ms = busy_timeout_ms
-        self._connection: apsw.Connection | None = None
-        self._identity: object = None
         self._pepper: bytes | None = None
 
+    @abstractmethod
     def there(self) -> bool:
         """Say whether keys were ever kept here."""
-        return self.path.exists()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the connection; the next use makes another one."""
+
+    @abstractmethod
+    def _guarded(self) -> AbstractContextManager[Connection]:
+        """Give the connection; inside, the database's errors become `KeysUnavailable`."""
+
+    @abstractmethod
+    def _writing(self) -> AbstractContextManager[Connection]:
+        """Give the connection in a transaction, during which no other master takes over."""
+
+    @abstractmethod
+    def _switching(self) -> AbstractContextManager[Connection]:
+        """Give the connection in a transaction that is alone, for another master to take over."""
+
+    @abstractmethod
+    def _insert(self, connection: Connection, rows: Sequence[Wrapped]) -> None:
+        """Add rows; those that are there already may be replaced."""
+
+    @abstractmethod
+    def _renew(self, current: str) -> None:
+        """See to it that there is a newer key-encryption key than the current one, if need be."""
+
+    def _scrub(self) -> bool:
+        """Wipe out what the database still holds of deleted rows; whether nothing is left."""
+        return True
+
+    def _master(self, connection: Connection) -> str:
+        """Name the key-encryption key in force."""
+        return str(connection.execute("SELECT name FROM master").fetchone()[0])
 
     def put(self, keys: Sequence[tuple[int, str, bytes]]) -> None:
         """Keep keys; they are on disk when this returns.
@@ -211,10 +249,13 @@ class RecordKeys:
             return
         with self._writing() as connection:
             # Asked within the transaction: it may have been changed by another process.
-            master = connection.execute("SELECT name FROM master").get
+            master = self._master(connection)
             cipher = self._masters.cipher(master)
-            for seq, entry, key in keys:
-                connection.execute(_PUT, (seq, entry, master, _wrap(cipher, key, seq, entry)))
+            rows = [
+                Wrapped(seq, entry, master, _wrap(cipher, key, seq, entry))
+                for seq, entry, key in keys
+            ]
+            self._insert(connection, rows)
 
     def get(self, seq: int, entry: str) -> bytes | None:
         """Find the key of an entry; None if it has none, or no longer.
@@ -222,44 +263,53 @@ class RecordKeys:
         Raises
         ------
         KeysUnavailable
-            Also if the stored key was changed.
         """
         with self._guarded() as connection:
             row = connection.execute(
-                "SELECT master, wrapped FROM keys WHERE seq = ? AND entry = ?", (seq, entry)
+                "SELECT seq, entry, master, wrapped FROM keys WHERE seq = ? AND entry = ?",
+                (seq, entry),
             ).fetchone()
-        if row is None:
-            return None
-        master, wrapped = row
-        cipher = self._masters.cipher(master)
+        return None if row is None else self._unwrapped(Wrapped(*row))
+
+    def between(self, first: int, last: int) -> dict[Place, bytes]:
+        """Find the keys of the entries from one sequence to another, both included."""
+        with self._guarded() as connection:
+            rows = connection.execute(
+                "SELECT seq, entry, master, wrapped FROM keys WHERE seq >= ? AND seq <= ?",
+                (first, last),
+            ).fetchall()
+        return {(row[0], row[1]): self._unwrapped(Wrapped(*row)) for row in rows}
+
+    def _unwrapped(self, row: Wrapped) -> bytes:
+        cipher = self._masters.cipher(row.master)
         try:
-            return _unwrap(cipher, wrapped, seq, entry)
+            return _unwrap(cipher, row.wrapped, row.seq, row.entry)
         except (InvalidTag, ValueError):
             return b""  # fits nothing: whoever uses it finds the text broken
 
     def destroy(self, places: Sequence[Place]) -> bool:
-        """Destroy keys, and what the file holds of them.
+        """Destroy keys, and what a file holds of them.
 
         Returns
         -------
         bool
-            Whether the write-ahead log could be emptied too; if not, another process was reading,
-            and it is done when the file is next opened.
+            Whether the write-ahead log of a file could be emptied too; if not, another process was
+            reading, and it is done when the file is next opened.
         """
         with self._writing() as connection:
-            connection.executemany("DELETE FROM keys WHERE seq = ? AND entry = ?", places)
-        with self._guarded() as connection:
-            return empty_wal(connection)
+            for place in places:
+                connection.execute("DELETE FROM keys WHERE seq = ? AND entry = ?", place)
+        return self._scrub()
 
     def pepper(self) -> bytes:
         """Give the secret under which idempotency keys are digested; made when first asked for."""
         if self._pepper is None:
             if self.get(*PEPPER) is None:
                 with self._writing() as connection:
-                    master = connection.execute("SELECT name FROM master").get
+                    master = self._master(connection)
                     wrapped = _wrap(self._masters.cipher(master), os.urandom(KEY_BYTES), *PEPPER)
                     connection.execute(
-                        "INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?)",
+                        "INSERT INTO keys VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
                         (*PEPPER, master, wrapped),
                     )
             self._pepper = self.get(*PEPPER)
@@ -280,29 +330,27 @@ class RecordKeys:
             The number of keys.
         """
         with self._guarded() as connection:
-            current = connection.execute("SELECT name FROM master").get
-        if not self._masters.fixed and self._masters.newest() == current:
-            self._masters.add()
+            current = self._master(connection)
+        self._renew(current)
         newest = self._masters.newest()
         self._masters.cipher(newest)
-        with self._writing() as connection:
+        with self._switching() as connection:
             connection.execute("UPDATE master SET name = ?", (newest,))
         n = 0
         while done := self._rewrap(newest):
             n += done
-        with self._guarded() as connection:
-            empty_wal(connection)
+        self._scrub()
         self._masters.keep(newest)
         return n
 
     def _rewrap(self, newest: str) -> int:
         """Wrap some anew: few at once, for a service may be waiting to write."""
         with self._writing() as connection:
-            rows: list[tuple[int, str, str, bytes]] = connection.execute(
+            rows = connection.execute(
                 "SELECT seq, entry, master, wrapped FROM keys WHERE master < ? OR master > ?"
                 " LIMIT ?",
                 (newest, newest, _ROTATED_AT_ONCE),
-            ).fetchall()  # type: ignore[assignment]
+            ).fetchall()
             cipher = self._masters.cipher(newest)
             for seq, entry, master, wrapped in rows:
                 before = self._masters.cipher(master)
@@ -312,14 +360,39 @@ class RecordKeys:
                     raise KeysUnavailable(
                         f"the key of entry {seq} was changed; run `crisiscall log verify`"
                     ) from None
-                again = _wrap(cipher, key, seq, entry)
-                connection.execute(_PUT, (seq, entry, newest, again))
+                connection.execute(
+                    "UPDATE keys SET master = ?, wrapped = ? WHERE seq = ? AND entry = ?",
+                    (newest, _wrap(cipher, key, seq, entry), seq, entry),
+                )
         return len(rows)
 
     def probe(self) -> None:
         """Find out whether keys could be kept now."""
         with self._writing() as connection:
-            self._masters.cipher(connection.execute("SELECT name FROM master").get)
+            self._masters.cipher(self._master(connection))
+
+
+class FileKeys(RecordKeys):
+    """Keys in a SQLite file.
+
+    Parameters
+    ----------
+    path : Path
+        Made when it is first written to.
+    masters : MasterKeys
+    busy_timeout_ms : int
+    """
+
+    def __init__(self, path: Path, masters: MasterKeys, *, busy_timeout_ms: int = 500) -> None:
+        super().__init__(masters)
+        self.path = path
+        self._busy_timeout_ms = busy_timeout_ms
+        self._connection: apsw.Connection | None = None
+        self._identity: object = None
+
+    def there(self) -> bool:
+        """Say whether keys were ever kept here."""
+        return self.path.exists()
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""
@@ -328,12 +401,26 @@ class RecordKeys:
             with contextlib.suppress(apsw.Error, OSError):
                 connection.close(force=True)
 
+    def _insert(self, connection: Connection, rows: Sequence[Wrapped]) -> None:
+        for row in rows:
+            connection.execute("INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?)", row)
+
+    def _renew(self, current: str) -> None:
+        if not self._masters.fixed and self._masters.newest() == current:
+            self._masters.add()
+
+    def _scrub(self) -> bool:
+        with self._guarded() as connection:
+            return empty_wal(connection)
+
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[apsw.Connection]:
+    def _writing(self) -> Iterator[Connection]:
         with self._guarded() as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
+
+    _switching = _writing  # whoever writes is alone
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[apsw.Connection]:
@@ -401,7 +488,7 @@ class RecordKeys:
 
 def keys_beside(log: Path) -> RecordKeys:
     """Give the keys of a log where they lie unless somebody says otherwise."""
-    return RecordKeys(log.with_name("record-keys.db"), MasterKeys(log.parent / "keys" / "log.key"))
+    return FileKeys(log.with_name("record-keys.db"), MasterKeys(log.parent / "keys" / "log.key"))
 
 
 def _wrap(cipher: AESGCM, key: bytes, seq: int, entry: str) -> bytes:

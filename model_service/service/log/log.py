@@ -1,8 +1,9 @@
 """The log under an event loop: group commit without threads.
 
-Drafts that arrive while the loop is busy are written together, in one transaction, when it comes
-round; each waits for that commit and no longer. A commit blocks the loop for as long as the disk
-takes, which is what makes batches: nothing can arrive half-way.
+Drafts that arrive close upon each other are written together, in one transaction, once the loop
+has come round a few times and none has joined them: requests that came in together take a few turns
+to get here, and a commit costs more than that. A commit blocks the loop for as long as the disk or
+the server takes, so that nothing can arrive half-way; what comes in meanwhile is the next batch.
 """
 
 from __future__ import annotations
@@ -12,7 +13,20 @@ import hmac
 
 from model_service.service.log.entry import Draft, Entry
 from model_service.service.log.reading import Reader
-from model_service.service.log.store import Head, LogUnavailable, Prepared, Store, prepare
+from model_service.service.log.store import (
+    Head,
+    LogStore,
+    LogUnavailable,
+    Overtaken,
+    Prepared,
+    prepare,
+)
+
+TURNS = 4
+"""So often the loop comes round without a further draft before a batch is written."""
+
+MOST = 256
+"""Drafts of the largest batch."""
 
 
 class DecisionLog:
@@ -20,14 +34,14 @@ class DecisionLog:
 
     Parameters
     ----------
-    store : Store
+    store : LogStore
 
     Attributes
     ----------
     read : Reader
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: LogStore) -> None:
         self._store = store
         self._queue: list[tuple[Prepared, asyncio.Future[Entry]]] = []
         self._settled: list[asyncio.Future[None]] = []
@@ -43,6 +57,8 @@ class DecisionLog:
 
         Raises
         ------
+        Overtaken
+            Nothing was written: another process assessed the call meanwhile: make it anew.
         LogUnavailable
             Nothing was written.
         """
@@ -51,7 +67,7 @@ class DecisionLog:
         written: asyncio.Future[Entry] = loop.create_future()
         self._queue.append((prepared, written))
         if len(self._queue) == 1:
-            loop.call_soon(self._flush)
+            loop.call_soon(self._gather, loop, 1, TURNS)
         return await written
 
     def queued_revisions(self, call_id: str) -> list[int]:
@@ -93,9 +109,18 @@ class DecisionLog:
         self._store.probe()
 
     def close(self) -> None:
-        """Write what waits and let go of the file."""
+        """Write what waits and let go of the store."""
         self._flush()
         self._store.close()
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, known: int, turns: int) -> None:
+        """Let the loop come round, and write once nothing has joined the queue for some turns."""
+        waiting = len(self._queue)
+        turns = TURNS if waiting > known else turns - 1
+        if turns and 0 < waiting < MOST:
+            loop.call_soon(self._gather, loop, waiting, turns)
+        else:
+            self._flush()
 
     def _flush(self) -> None:
         queue, self._queue = self._queue, []
@@ -112,13 +137,24 @@ class DecisionLog:
     def _write(self, queue: list[tuple[Prepared, asyncio.Future[Entry]]]) -> None:
         try:
             entries = self._store.write([prepared for prepared, _ in queue])
+        except Overtaken as late:
+            for place in late.drafts:
+                _refuse(queue[place][1], Overtaken())
+            rest = [one for place, one in enumerate(queue) if place not in late.drafts]
+            if rest:
+                self._write(rest)
+            return
         except Exception as error:
             # Whatever went wrong, nobody may be left waiting.
             reason = str(error) if isinstance(error, LogUnavailable) else type(error).__name__
             for _, written in queue:
-                if not written.done():
-                    written.set_exception(LogUnavailable(reason))
+                _refuse(written, LogUnavailable(reason))
             return
         for (_, written), entry in zip(queue, entries, strict=True):
             if not written.done():  # its client may have gone; the entry stays
                 written.set_result(entry)
+
+
+def _refuse(written: asyncio.Future[Entry], error: Exception) -> None:
+    if not written.done():
+        written.set_exception(error)

@@ -6,16 +6,18 @@ import contextlib
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
-import apsw
 import orjson
 
+from model_service.service.log.connection import Connection
 from model_service.service.log.entry import Entry
 from model_service.service.log.keys import RecordKeys
 from model_service.service.log.private import Broken, Locked, unlock
-from model_service.service.log.schema import IDEMPOTENCY, UNSERVED
 
 MAX_PAGE = 1000
 """Entries of the largest page."""
+
+_TEXTS = 5000
+"""Personal texts that are read at a time: far more than one entry has."""
 
 
 class Readable(Protocol):
@@ -23,7 +25,7 @@ class Readable(Protocol):
 
     keys: RecordKeys
 
-    def reading(self) -> contextlib.AbstractContextManager[apsw.Connection]:
+    def reading(self) -> contextlib.AbstractContextManager[Connection]:
         """Give the connection for reading."""
 
 
@@ -32,15 +34,15 @@ class Snapshot:
 
     Parameters
     ----------
-    connection : apsw.Connection
+    connection : Connection
     keys : RecordKeys
     """
 
-    def __init__(self, connection: apsw.Connection, keys: RecordKeys) -> None:
+    def __init__(self, connection: Connection, keys: RecordKeys) -> None:
         self._connection = connection
         self.keys = keys
 
-    def reading(self) -> contextlib.AbstractContextManager[apsw.Connection]:
+    def reading(self) -> contextlib.AbstractContextManager[Connection]:
         """Give the connection for reading."""
         return contextlib.nullcontext(self._connection)
 
@@ -121,7 +123,10 @@ class Reader:
 
     def asked(self, idempotency: str) -> Entry | None:
         """Find the entry that was asked for with an idempotency key, by the key's digest."""
-        return self._one(f"SELECT * FROM entries WHERE {IDEMPOTENCY} = ?", idempotency)
+        return self._one(
+            "SELECT * FROM entries WHERE seq = (SELECT seq FROM asked WHERE idempotency = ?)",
+            idempotency,
+        )
 
     def erasure(self, seq: int) -> Entry | None:
         """Find the entry that tells of the erasure of an entry's text."""
@@ -136,7 +141,7 @@ class Reader:
                 "SELECT DISTINCT call_id FROM erased JOIN entries USING (seq)"
                 " WHERE by = ? AND call_id IS NOT NULL",
                 (erasure,),
-            ).fetchall()  # type: ignore[assignment]
+            ).fetchall()
         return [call_id for (call_id,) in rows]
 
     def last(self, kind: str) -> Entry | None:
@@ -170,12 +175,12 @@ class Reader:
         wanted, values = "", []
         for name, value in (("response", response), ("reason", reason)):
             if value is not None:
-                wanted += f" AND value ->> '{name}' = ?"
+                wanted += f" AND {name} = ?"
                 values.append(value)
         sql = (
-            f"SELECT * FROM entries INDEXED BY entries_unserved WHERE {UNSERVED} AND seq > ?"
-            " AND EXISTS (SELECT 1 FROM json_each(body, '$.recommendation.unserved')"
-            f" WHERE 1{wanted}) ORDER BY seq LIMIT ?"
+            "SELECT * FROM entries WHERE seq IN"
+            f" (SELECT DISTINCT seq FROM unserved WHERE seq > ?{wanted} ORDER BY seq LIMIT ?)"
+            " ORDER BY seq"
         )
         return self._all(sql, after, *values, min(limit, MAX_PAGE + 1))
 
@@ -210,7 +215,7 @@ class Reader:
         with self._store.reading() as connection:
             rows: list[tuple[str, bytes, bytes]] = connection.execute(
                 "SELECT name, nonce, content FROM private WHERE seq = ?", (entry.seq,)
-            ).fetchall()  # type: ignore[assignment]
+            ).fetchall()
             key = self._store.keys.get(entry.seq, entry.digest) if rows else None
         texts = {
             name: unlock(
@@ -233,40 +238,49 @@ class Reader:
         return self.erasure(entry.seq) if names - set(texts) else None
 
     def personal(
-        self, names: Collection[str], *, call_id: str | None = None
-    ) -> Iterator[tuple[str, bytes | None]]:
+        self, names: Collection[str], *, after: int = 0, call_id: str | None = None
+    ) -> Iterator[tuple[int, str, bytes | None]]:
         """Read the personal text of these names that is still there, in order of its entries.
-
-        The whole log is read in one go: for use when the service starts.
 
         Parameters
         ----------
         names : collection of str
+        after : int
+            Sequence of the entry to begin after.
         call_id : str, optional
             Only of this call.
 
         Yields
         ------
-        str, bytes or None
-            The name and the text; None if it does not fit its key, or the digest in the chain.
+        int, str, bytes or None
+            Sequence of the entry, the name and the text; None if it does not fit its key, or the
+            digest in the chain.
         """
         marks = ", ".join("?" * len(names))
-        call, values = ("", ()) if call_id is None else (" AND call_id = ?", (call_id,))
-        with self._store.reading() as connection:
-            rows = connection.execute(
-                "SELECT name, nonce, content, seq, digest, body"
-                " FROM private JOIN entries USING (seq)"
-                f" WHERE name IN ({marks}){call} ORDER BY seq, name",
-                (*names, *values),
-            )
-            for name, nonce, content, seq, entry, body in rows:
+        call, called = ("", ()) if call_id is None else (" AND call_id = ?", (call_id,))
+        sql = (
+            "SELECT seq, name, nonce, content, digest, body"
+            " FROM private JOIN entries USING (seq)"
+            f" WHERE name IN ({marks}){call} AND seq > ? ORDER BY seq, name LIMIT ?"
+        )
+        more = True
+        while more:
+            with self._store.reading() as connection:
+                rows = connection.execute(sql, (*names, *called, after, _TEXTS)).fetchall()
+                more = len(rows) == _TEXTS
+                if more:  # the last entry's may be cut
+                    rows = [row for row in rows if row[0] < rows[-1][0]]
+                keys = self._store.keys.between(rows[0][0], rows[-1][0]) if rows else {}
+            for seq, name, nonce, content, entry, body in rows:
                 digest = orjson.loads(body).get("private", {}).get(name, "")
                 locked = Locked(nonce, content)
-                key = self._store.keys.get(seq, entry) or b""
+                key = keys.get((seq, entry), b"")
                 try:
-                    yield name, unlock(key, locked, entry=entry, name=name, digest=digest)
+                    text = unlock(key, locked, entry=entry, name=name, digest=digest)
+                    yield seq, name, text
                 except Broken:
-                    yield name, None
+                    yield seq, name, None
+                after = seq
 
     def _one(self, sql: str, *values: str | int) -> Entry | None:
         with self._store.reading() as connection:

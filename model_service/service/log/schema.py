@@ -57,6 +57,15 @@ CREATE INDEX IF NOT EXISTS entries_kind ON entries (kind);
     + f"CREATE INDEX IF NOT EXISTS entries_idempotency ON entries ({IDEMPOTENCY})"
     f" WHERE {IDEMPOTENCY} IS NOT NULL;\n"
     f"CREATE INDEX IF NOT EXISTS entries_unserved ON entries (seq) WHERE {UNSERVED};\n"
+    f"""
+CREATE VIEW IF NOT EXISTS asked AS
+    SELECT seq, {IDEMPOTENCY} AS idempotency FROM entries WHERE {IDEMPOTENCY} IS NOT NULL;
+CREATE VIEW IF NOT EXISTS unserved AS
+    SELECT seq, missed.value ->> 'response' AS response, missed.value ->> 'reason' AS reason
+    FROM entries INDEXED BY entries_unserved,
+        json_each(body, '$.recommendation.unserved') AS missed
+    WHERE {UNSERVED};
+"""
 )
 
 GUARDS = {

@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
-import apsw
-
-from model_service.service.database import empty_wal
+from model_service.service.log.connection import Connection
 from model_service.service.log.entry import Entry
 from model_service.service.log.keys import RecordKeys
 
-_NOTE = "INSERT INTO erased (seq, by) SELECT seq, ? FROM private WHERE seq = ? LIMIT 1"
+_AT_ONCE = 1000
 
 
-def delete(connection: apsw.Connection, erasure: Entry) -> None:
+def delete(connection: Connection, erasure: Entry) -> None:
     """Delete the ciphertext of what an entry erases, and note that its keys have to go.
 
     Parameters
     ----------
-    connection : apsw.Connection
+    connection : Connection
         To the log, in the transaction in which the entry is appended.
     erasure : Entry
     """
-    for seq in erasure.content()["entries"]:
-        connection.execute(_NOTE, (erasure.seq, seq))
-        connection.execute("DELETE FROM private WHERE seq = ?", (seq,))
+    entries = erasure.content()["entries"]
+    if not entries:
+        return
+    these = _these(entries)
+    connection.execute(
+        "INSERT INTO erased (seq, by) SELECT DISTINCT seq, CAST(? AS bigint) FROM private"
+        f" WHERE {these}",
+        (erasure.seq, *entries),
+    )
+    connection.execute(f"DELETE FROM private WHERE {these}", entries)
 
 
-def finish(connection: apsw.Connection, keys: RecordKeys) -> bool:
-    """Destroy the keys of everything that is on record as erased, and empty the logs.
+def finish(connection: Connection, keys: RecordKeys) -> bool:
+    """Destroy the keys of everything that is on record as erased.
 
     Parameters
     ----------
-    connection : apsw.Connection
+    connection : Connection
         To the log, with no transaction under way.
     keys : RecordKeys
 
     Returns
     -------
     bool
-        Whether nothing is left in the write-ahead logs.
+        Whether nothing is left in a write-ahead log of the keys.
 
     Raises
     ------
-    apsw.Error, KeysUnavailable
+    KeysUnavailable
+        And whatever the connection raises.
     """
-    places: list[tuple[int, str]] = connection.execute(
+    scrubbed = True
+    while places := connection.execute(
         "SELECT seq, digest FROM erased JOIN entries USING (seq) WHERE NOT destroyed"
-    ).fetchall()  # type: ignore[assignment]
-    if not places:
-        return True
-    scrubbed = keys.destroy(places)
-    with connection:
-        connection.executemany(
-            "UPDATE erased SET destroyed = 1 WHERE seq = ?", [(seq,) for seq, _ in places]
-        )
-    return empty_wal(connection) and scrubbed
+        f" LIMIT {_AT_ONCE}"
+    ).fetchall():
+        scrubbed &= keys.destroy(places)
+        done = [seq for seq, _ in places]
+        connection.execute(f"UPDATE erased SET destroyed = TRUE WHERE {_these(done)}", done)
+    return scrubbed
+
+
+def _these(entries: list[int]) -> str:
+    return f"seq IN ({', '.join('?' * len(entries))})"

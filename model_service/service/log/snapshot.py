@@ -1,4 +1,4 @@
-"""The log's file as it is at one moment, read-only, while the service goes on writing."""
+"""The log as it is at one moment, read-only, while the service goes on writing."""
 
 from __future__ import annotations
 
@@ -10,32 +10,44 @@ import apsw
 
 from data.errors import InputError
 from model_service.service.log import schema
+from model_service.service.log.connection import Connection
+from model_service.service.log.place import Place
+from model_service.service.log.store import LogUnavailable
+from model_service.service.postgres import PostgresURL
 
 BUSY_TIMEOUT_MS = 2000
+SERVER_SECONDS = 60.0
 
 
 class UnreadableLog(InputError):
-    """The file is no decision log, or can't be read."""
+    """There is no decision log, or it can't be read."""
 
 
 @contextlib.contextmanager
-def snapshot(path: Path) -> Iterator[apsw.Connection]:
+def snapshot(place: Place) -> Iterator[Connection]:
     """Open a log for reading; what is appended meanwhile is not seen.
 
     Parameters
     ----------
-    path : Path
+    place : Path or PostgresURL
 
     Yields
     ------
-    apsw.Connection
-        Within one transaction.
+    Connection
+        Within one transaction. Statements without values may read whole tables.
 
     Raises
     ------
     UnreadableLog
-        If the file can't be read as a decision log, here or by whoever reads from the connection.
+        If it can't be read as a decision log, here or by whoever reads from the connection.
     """
+    opened = _of_server(place) if isinstance(place, PostgresURL) else _of_file(place)
+    with opened as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def _of_file(path: Path) -> Iterator[Connection]:
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     except apsw.Error:
@@ -57,3 +69,24 @@ def snapshot(path: Path) -> Iterator[apsw.Connection]:
         ) from None
     finally:
         connection.close(force=True)
+
+
+@contextlib.contextmanager
+def _of_server(url: PostgresURL) -> Iterator[Connection]:
+    from model_service.service.log.postgres import check_version  # nobody else loads the driver
+    from model_service.service.log.session import ServerError, Session
+
+    try:
+        session = Session(url, seconds=SERVER_SECONDS, streaming=True)
+    except ServerError as error:
+        raise UnreadableLog(f"{url} can't be read ({error})") from None
+    try:
+        session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        check_version(session)  # it begins here
+        yield session
+    except LogUnavailable as error:
+        raise UnreadableLog(f"{url} can't be read: {error}") from None
+    except ServerError as error:
+        raise UnreadableLog(f"{url} can't be read to its end ({error})") from None
+    finally:
+        session.close()

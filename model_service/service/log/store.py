@@ -9,20 +9,20 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import apsw
 
-from model_service.service.database import connect
+from model_service.service.database import connect, empty_wal
 from model_service.service.log import schema, scrub
+from model_service.service.log.connection import Connection
 from model_service.service.log.entry import GENESIS, Draft, Entry, canonical, digest, now, stamp
 from model_service.service.log.keys import KEY_BYTES, KeysUnavailable, RecordKeys, keys_beside
 from model_service.service.log.private import Sealed, lock, seal
 from model_service.service.log.upgrade import upgrade
 
-_PASSING = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError)
 _PATIENCE = 5.0  # seconds; then the file is opened anew, for its device may have been
 
 Head = tuple[int, str]
@@ -31,10 +31,38 @@ Head = tuple[int, str]
 _INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_PRIVATE = "INSERT INTO private VALUES (?, ?, ?, ?)"
 _HEAD = "SELECT seq, digest FROM entries ORDER BY seq DESC LIMIT 1"
+_ASSESSED = "SELECT call_id FROM entries WHERE kind = 'assessment' AND seq > ? AND call_id"
+_USED = "SELECT idempotency FROM asked WHERE seq > ? AND idempotency"
+
+
+class PrivateRow(NamedTuple):
+    """A row of the table of personal text."""
+
+    seq: int
+    name: str
+    nonce: bytes
+    content: bytes
 
 
 class LogUnavailable(Exception):
     """The log can't be written or read now; the message says why and holds nothing personal."""
+
+
+class Overtaken(Exception):
+    """Another process assessed the same calls, or used the same keys; nothing was written.
+
+    Parameters
+    ----------
+    drafts : collection of int
+        Places in the batch of the drafts that have to be made anew.
+    """
+
+    def __init__(self, drafts: Collection[int] = ()) -> None:
+        super().__init__("another process has done the same meanwhile")
+        self.drafts = frozenset(drafts)
+
+
+_PASSING = (Overtaken, apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError)
 
 
 class Prepared(NamedTuple):
@@ -55,6 +83,124 @@ def prepare(draft: Draft) -> Prepared:
         body["private"] = {name: sealed.digest for name, sealed in private}
     at = stamp(draft.at or now())
     return Prepared(draft, at, canonical(body).decode(), private, os.urandom(KEY_BYTES))
+
+
+def chained(batch: Sequence[Prepared], head: Head) -> list[Entry]:
+    """Give the drafts of a batch their places in the chain, after its last entry."""
+    seq, previous = head
+    entries = []
+    for draft, at, body, *_ in batch:
+        seq += 1
+        about = (draft.kind, draft.call_id, draft.revision, draft.assessment_id)
+        fields = (seq, at, *about, draft.actor, body, previous)
+        entry = Entry(*fields, digest(*fields))
+        previous = entry.digest
+        entries.append(entry)
+    return entries
+
+
+def locked(
+    entries: Sequence[Entry], batch: Sequence[Prepared]
+) -> tuple[dict[int, list[PrivateRow]], list[tuple[int, str, bytes]]]:
+    """Encrypt the personal text of a batch.
+
+    Parameters
+    ----------
+    entries, batch : sequence of Entry, sequence of Prepared
+        Side by side.
+
+    Returns
+    -------
+    dict of int to list of PrivateRow
+        Sequence of the entry → the rows of its text.
+    list of (int, str, bytes)
+        The keys, as `RecordKeys.put` takes them; to be kept before the text.
+    """
+    rows, keys = {}, []
+    for entry, prepared in zip(entries, batch, strict=True):
+        if prepared.private:
+            keys.append((entry.seq, entry.digest, prepared.key))
+            rows[entry.seq] = [
+                PrivateRow(
+                    entry.seq,
+                    name,
+                    *lock(prepared.key, text.salted, entry=entry.digest, name=name),
+                )
+                for name, text in prepared.private
+            ]
+    return rows, keys
+
+
+def refuse_overtaken(connection: Connection, batch: Sequence[Prepared], since: int) -> None:
+    """Refuse what another process has made of a batch meanwhile.
+
+    That is assessments of calls that were assessed, and requests whose idempotency key was used.
+
+    Parameters
+    ----------
+    connection : Connection
+        In the transaction in which the batch is to be written.
+    batch : sequence of Prepared
+    since : int
+        Sequence of the last entry that this process has seen.
+
+    Raises
+    ------
+    Overtaken
+    """
+    calls = [draft.call_id for draft, *_ in batch if draft.kind == "assessment"]
+    keys = [draft.body["idempotency"] for draft, *_ in batch if "idempotency" in draft.body]
+    assessed = _among(connection, _ASSESSED, since, calls)
+    used = _among(connection, _USED, since, keys)
+    places = [
+        place
+        for place, (draft, *_) in enumerate(batch)
+        if (draft.kind == "assessment" and draft.call_id in assessed)
+        or draft.body.get("idempotency") in used
+    ]
+    if places:
+        raise Overtaken(places)
+
+
+def _among(connection: Connection, sql: str, since: int, asked: Sequence[Any]) -> set[Any]:
+    if not asked:
+        return set()
+    rows = connection.execute(sql + f" IN ({', '.join('?' * len(asked))})", (since, *asked))
+    return {found for (found,) in rows}
+
+
+class LogStore(Protocol):
+    """What keeps the log: `Store` in a file, `PostgresStore` in a server's database.
+
+    Attributes
+    ----------
+    keys : RecordKeys
+        Keys of the personal text.
+    failed : str or None
+        Why the last attempt failed, if it did.
+    """
+
+    keys: RecordKeys
+    failed: str | None
+
+    @property
+    def head(self) -> Head | None:
+        """The last entry that was acknowledged or found at opening; None before any opening."""
+
+    def write(self, batch: Sequence[Prepared]) -> list[Entry]:
+        """Append a batch whole, and wait until it lasts; `Overtaken` or `LogUnavailable`."""
+
+    def finish(self) -> bool:
+        """Destroy the keys of what is on record as erased; whether no trace can be left of it."""
+
+    def probe(self) -> None:
+        """Find out whether an entry could be written now; `LogUnavailable` if not."""
+
+    def reading(self) -> contextlib.AbstractContextManager[Connection]:
+        """Give the connection for reading; inside, errors become `LogUnavailable`."""
+
+    def close(self) -> None:
+        """Let go of the log; the next use opens it again."""
 
 
 class Store:
@@ -103,39 +249,46 @@ class Store:
 
         Raises
         ------
+        Overtaken
+            Nothing of the batch is in the log: another process has done some of it.
         LogUnavailable
             Nothing of the batch is in the log, as far as anyone was told.
         """
         with self._guarded() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            seq, previous = connection.execute(_HEAD).get or (0, GENESIS)
-            entries, private, keys = [], [], []
-            for draft, at, body, sealed, key in batch:
-                seq += 1
-                about = (draft.kind, draft.call_id, draft.revision, draft.assessment_id)
-                fields = (seq, at, *about, draft.actor, body, previous)
-                entry = Entry(*fields, digest(*fields))
-                previous = entry.digest
-                entries.append(entry)
-                private.append(
-                    [
-                        (seq, name, *lock(key, text.salted, entry=entry.digest, name=name))
-                        for name, text in sealed
-                    ]
-                )
-                if sealed:
-                    keys.append((seq, entry.digest, key))
+            head = connection.execute(_HEAD).get or (0, GENESIS)
+            if self._head is not None and head != self._head:  # another process has written
+                since, self._head = self._head[0], head
+                refuse_overtaken(connection, batch, since)
+            entries = chained(batch, head)
+            rows, keys = locked(entries, batch)
             self.keys.put(keys)  # on disk before the text that can't be read without them
-            for entry, rows in zip(entries, private, strict=True):
+            for entry in entries:
                 connection.execute(_INSERT, entry)
-                for row in rows:
+                for row in rows.get(entry.seq, ()):
                     connection.execute(_INSERT_PRIVATE, row)
                 if entry.kind == "erasure":
                     scrub.delete(connection, entry)
             connection.execute("COMMIT")
-        self._head = (seq, previous)
+        self._head = (entries[-1].seq, entries[-1].digest) if entries else head
         self.failed = None
         return entries
+
+    def finish(self) -> bool:
+        """Destroy the keys of what is on record as erased.
+
+        Returns
+        -------
+        bool
+            Whether the write-ahead logs are emptied too.
+
+        Raises
+        ------
+        LogUnavailable
+        """
+        with self._guarded() as connection:
+            scrubbed = scrub.finish(connection, self.keys)
+            return empty_wal(connection) and scrubbed
 
     def probe(self) -> None:
         """Find out whether an entry could be written now.
@@ -244,8 +397,10 @@ class Store:
                 connection.pragma("user_version", schema.VERSION)
         elif written == (schema.APPLICATION_ID, schema.VERSION):
             connection.execute(schema.SCHEMA)  # puts back a guard that somebody dropped
+        elif written[0] == schema.APPLICATION_ID:
+            raise LogUnavailable("the decision log's schema is newer: update this crisiscall")
         else:
-            raise LogUnavailable("the file is no decision log of this version")
+            raise LogUnavailable("the file is no decision log")
         some = connection.execute("SELECT 1 FROM private LIMIT 1").get
         if some is not None and not self.keys.there():
             raise LogUnavailable(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import apsw
 import orjson
 
+from model_service.service.log.connection import Connection
 from model_service.service.log.entry import GENESIS, Entry, digest
 from model_service.service.log.keys import RecordKeys
+from model_service.service.log.place import Place
 from model_service.service.log.private import Broken, Locked, unlock
 from model_service.service.log.snapshot import snapshot
 from model_service.service.log.store import Head
@@ -47,13 +47,13 @@ class Verification:
 
 
 def verify(
-    path: Path, *, expected: Head | None = None, keys: RecordKeys | None = None
+    path: Place, *, expected: Head | None = None, keys: RecordKeys | None = None
 ) -> Verification:
     """Check every entry of a log, and the personal text beside it, against the chain.
 
     Parameters
     ----------
-    path : Path
+    path : Path or PostgresURL
     keys : RecordKeys, optional
         Keys of the personal text. Without them it is checked that what the chain names is there,
         or on record as erased, and not that it is as it was written.
@@ -64,15 +64,13 @@ def verify(
     Raises
     ------
     UnreadableLog
-        If the file can't be read as a decision log at all.
+        If it can't be read as a decision log at all.
     """
     with snapshot(path) as connection:
         return _walk(connection, expected, keys)
 
 
-def _walk(
-    connection: apsw.Connection, expected: Head | None, keys: RecordKeys | None
-) -> Verification:
+def _walk(connection: Connection, expected: Head | None, keys: RecordKeys | None) -> Verification:
     previous, seq = GENESIS, 0
     erased = _erased(connection)
     private = connection.execute("SELECT seq, name, nonce, content FROM private ORDER BY seq")
@@ -96,16 +94,14 @@ def _walk(
         return Verification(seq, (seq, previous), Fault(row[0], "text of no entry"))
     if expected is not None and expected[0] > seq:
         return Verification(seq, (seq, previous), Fault(seq + 1, "missing"))
-    noted: dict[int, int] = dict(
-        connection.execute("SELECT seq, by FROM erased").fetchall()  # type: ignore[arg-type]
-    )
+    noted: dict[int, int] = dict(connection.execute("SELECT seq, by FROM erased").fetchall())
     for wrong in sorted(noted.items() ^ erased.items()):
         what = "the note of its erasure fits no entry"
         return Verification(seq, (seq, previous), Fault(wrong[0], what))
     return Verification(seq, (seq, previous), None)
 
 
-def _erased(connection: apsw.Connection) -> dict[int, int]:
+def _erased(connection: Connection) -> dict[int, int]:
     """Collect what was erased, and by which entry, from the chain itself; it is checked later."""
     found: dict[int, int] = {}
     rows = connection.execute("SELECT seq, body FROM entries WHERE kind = 'erasure' ORDER BY seq")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from model_service.service.log import Draft, verify
 from model_service.service.log.erasure import erasable, erase
-from model_service.service.log.keys import MasterKeys, RecordKeys, keys_beside
+from model_service.service.log.keys import FileKeys, MasterKeys, RecordKeys, keys_beside
 from model_service.service.log.reading import Reader
 from model_service.service.log.store import LogUnavailable, Store, prepare
 from model_service.service.views import AssessmentRecord
@@ -121,7 +121,7 @@ def test_a_copy_of_the_log_from_before_can_not_be_read(service: Service) -> None
     copy.mkdir()
     for file in home.glob("log.db*"):
         shutil.copy(file, copy)
-    keys = RecordKeys(home / "record-keys.db", MasterKeys(home / "keys" / "log.key"))
+    keys = FileKeys(home / "record-keys.db", MasterKeys(home / "keys" / "log.key"))
     store = Store(copy / "log.db", keys=keys)
     entry = store_entry(store, "C-1")
     assert Reader(store).private(entry)["call"]

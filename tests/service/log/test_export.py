@@ -24,14 +24,18 @@ from data.logged import FLAT, LoggedAssessment, flat
 from model_service.service.holdback import HoldBack
 from model_service.service.log import Draft, verify
 from model_service.service.log.export import Filters, cells, export_rows
-from model_service.service.log.keys import keys_beside
+from model_service.service.log.place import Place
 from model_service.service.log.reading import Reader, Snapshot
 from model_service.service.log.snapshot import snapshot
-from model_service.service.log.store import Store, prepare
+from model_service.service.log.store import prepare
+from model_service.service.postgres import PostgresURL
 from tests import strategies
 from tests.builders import a_call, make_champion, release_files
 from tests.harness import Service, running
+from tests.stores import database, environment, keys_of, open_store
 from training.cli import cli
+
+pytestmark = pytest.mark.both_stores
 
 SHARE = 0.5
 NOTE = "the heron waits by the weir"
@@ -40,13 +44,15 @@ OVERRIDE = {"action": "override", "response": "protocol", "reason": "medical_fir
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(
+    tmp_path_factory: pytest.TempPathFactory, kept: str, request: pytest.FixtureRequest
+) -> Iterator[Service]:
     """A service that holds advice back on half of the calls, with a history to export."""
     home = tmp_path_factory.mktemp("home")
     files = release_files()
     plan = {**yaml.safe_load(files["plan.yaml"]), "hold_back": SHARE}
     make_champion(home, {**files, "plan.yaml": yaml.safe_dump(plan).encode()})
-    with running(home, champion=False) as started:
+    with running(home, champion=False, log=database(kept, request)) as started:
         shown, held = numbers(home, held=False), numbers(home, held=True)
         first = started.assess(a_call(call_id=next(shown))).json()
         decide(started, first, {"action": "accept"})
@@ -83,9 +89,9 @@ def decide(
 
 
 def export(service: Service, out: Path, *arguments: str) -> Result:
-    home = service.settings.home
-    return CliRunner().invoke(
-        cli, ["log", "export", "--out", str(out), "--home", str(home), *arguments]
+    settings = service.settings
+    return CliRunner(env=environment(settings.home, settings.log_path)).invoke(
+        cli, ["log", "export", "--out", str(out), *arguments]
     )
 
 
@@ -255,8 +261,10 @@ def test_without_a_log_none_is_made(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_call_that_was_erased_is_a_row_without_it(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
+def test_a_call_that_was_erased_is_a_row_without_it(
+    tmp_path: Path, log: PostgresURL | None
+) -> None:
+    with running(tmp_path, log=log) as service:
         service.assess(a_call())
         service.erase()
         (row,) = exported(service, tmp_path)
@@ -264,8 +272,7 @@ def test_a_call_that_was_erased_is_a_row_without_it(tmp_path: Path) -> None:
     assert row["recommendation"] == "emt_clinician"
 
 
-def test_an_export_is_of_one_moment_while_entries_arrive(tmp_path: Path) -> None:
-    path = tmp_path / "log.db"
+def test_an_export_is_of_one_moment_while_entries_arrive(place: Place) -> None:
     body = {
         "leads": True,
         "withheld": None,
@@ -282,7 +289,7 @@ def test_an_export_is_of_one_moment_while_entries_arrive(tmp_path: Path) -> None
         draft = Draft("assessment", "cad", body, f"C-{number}", 1, f"A-{number}", private)
         return prepare(draft)
 
-    store = Store(path)
+    store = open_store(place)
     store.write([an_assessment(number) for number in range(1, 1501)])
     stop, written = threading.Event(), 1500
 
@@ -293,8 +300,8 @@ def test_an_export_is_of_one_moment_while_entries_arrive(tmp_path: Path) -> None
             store.write([an_assessment(written)])
 
     writer = threading.Thread(target=go_on)
-    with snapshot(path) as connection:
-        reader = Reader(Snapshot(connection, keys_beside(path)))
+    with snapshot(place) as connection:
+        reader = Reader(Snapshot(connection, keys_of(place)))
         rows = export_rows(reader, Filters(), narratives=False)
         first = next(rows)
         writer.start()
@@ -305,7 +312,7 @@ def test_an_export_is_of_one_moment_while_entries_arrive(tmp_path: Path) -> None
         writer.join()
     store.close()
     assert [row["sequence"] for row in exported] == list(range(1, 1501))
-    assert verify(path).entries == written > 1500
+    assert verify(place).entries == written > 1500
 
 
 @given(
@@ -333,10 +340,14 @@ def test_no_cell_of_a_csv_is_a_formula(call: Call, words: str, start: str) -> No
     assert inert(words).removeprefix("'") == words or words.startswith("'")
 
 
-def test_a_log_is_verified_from_the_command_line(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
+def test_a_log_is_verified_from_the_command_line(
+    tmp_path: Path, log: PostgresURL | None, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(tmp_path, log=log) as service:
         answer = service.assess(a_call()).json()["log"]
-    arguments = ["log", "verify", "--home", str(tmp_path)]
+    for name, value in environment(tmp_path, place).items():
+        monkeypatch.setenv(name, value)
+    arguments = ["log", "verify"]
     expect = f"{answer['sequence']}:{answer['digest']}"
     whole = CliRunner().invoke(cli, [*arguments, "--expect", expect])
     assert whole.exit_code == 0 and "whole" in whole.output

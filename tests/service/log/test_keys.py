@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_service.service.log.keys import KeysUnavailable, MasterKeys, RecordKeys, name_of
+from model_service.service.log.keys import FileKeys, KeysUnavailable, MasterKeys, name_of
 from model_service.service.settings import SettingsError, load_settings
 from tests.builders import a_call
 from tests.harness import Service, running
@@ -21,8 +21,8 @@ from training.cli import cli
 ENTRY = "e" * 64
 
 
-def keys_in(folder: Path, *given: str) -> RecordKeys:
-    return RecordKeys(folder / "record-keys.db", MasterKeys(folder / "log.key", given))
+def keys_in(folder: Path, *given: str) -> FileKeys:
+    return FileKeys(folder / "record-keys.db", MasterKeys(folder / "log.key", given))
 
 
 def bytes_in(folder: Path) -> bytes:
@@ -126,16 +126,16 @@ def test_a_change_of_keys_that_is_stopped_can_be_run_again(
 ) -> None:
     kept = {seq: os.urandom(32) for seq in range(1, 2501)}
     keys_in(tmp_path).put([(seq, ENTRY, key) for seq, key in kept.items()])
-    rewrap, calls = RecordKeys._rewrap, 0
+    rewrap, calls = FileKeys._rewrap, 0
 
-    def stopping(self: RecordKeys, newest: str) -> int:
+    def stopping(self: FileKeys, newest: str) -> int:
         nonlocal calls
         calls += 1
         if calls > stops_after:
             raise KeyboardInterrupt
         return rewrap(self, newest)
 
-    monkeypatch.setattr(RecordKeys, "_rewrap", stopping)
+    monkeypatch.setattr(FileKeys, "_rewrap", stopping)
     with pytest.raises(KeyboardInterrupt):
         keys_in(tmp_path).rotate()
     monkeypatch.undo()
@@ -156,12 +156,12 @@ def test_a_backup_of_keys_is_worthless_after_a_change(tmp_path: Path) -> None:
     backup.mkdir()
     (backup / "record-keys.db").write_bytes((tmp_path / "record-keys.db").read_bytes())
     keys.destroy([(1, ENTRY)])
-    old = RecordKeys(backup / "record-keys.db", MasterKeys(tmp_path / "log.key"))
+    old = FileKeys(backup / "record-keys.db", MasterKeys(tmp_path / "log.key"))
     assert old.get(1, ENTRY)  # the backup brings it back …
     old.close()
     keys.rotate()
     with pytest.raises(KeysUnavailable):  # … until the key that it is wrapped under is gone
-        RecordKeys(backup / "record-keys.db", MasterKeys(tmp_path / "log.key")).get(1, ENTRY)
+        FileKeys(backup / "record-keys.db", MasterKeys(tmp_path / "log.key")).get(1, ENTRY)
 
 
 def test_keys_of_keys_come_from_the_environment(tmp_path: Path) -> None:

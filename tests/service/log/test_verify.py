@@ -3,50 +3,42 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import apsw
 import orjson
 import pytest
 
 from data.errors import InputError
 from model_service.service.log import Draft, verify
 from model_service.service.log.entry import Entry, digest
-from model_service.service.log.keys import keys_beside
-from model_service.service.log.store import Store, prepare
+from model_service.service.log.place import Place
+from model_service.service.log.snapshot import snapshot
+from model_service.service.log.store import prepare
+from tests.stores import execute, keys_of, open_store
 
 COUNT = 30
 
 
+pytestmark = pytest.mark.both_stores
+
+
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    store = Store(tmp_path / "log.db")
+def path(place: Place) -> Place:
+    store = open_store(place)
     for number in range(1, COUNT + 1):
         private = {"call": f"words {number}".encode(), "explanation": b"{}"}
         store.write(
             [prepare(Draft("outcome", "desk", {"n": number}, f"C-{number}", private=private))]
         )
     store.close()
-    return tmp_path / "log.db"
+    return place
 
 
-def tamper(path: Path, *statements: str) -> None:
-    """Change a log as somebody would who owns the file."""
-    connection = apsw.Connection(str(path))
-    for (name,) in connection.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
-    ).fetchall():
-        connection.execute(f"DROP TRIGGER {name}")
-    for statement in statements:
-        connection.execute(statement)
-    connection.close()
-
-
-def fault(path: Path) -> tuple[int, str] | None:
-    found = verify(path, keys=keys_beside(path)).fault
+def fault(path: Place) -> tuple[int, str] | None:
+    found = verify(path, keys=keys_of(path)).fault
     return None if found is None else (found.seq, found.what)
 
 
-def test_a_whole_log_verifies(path: Path) -> None:
-    for keys in (None, keys_beside(path)):
+def test_a_whole_log_verifies(path: Place) -> None:
+    for keys in (None, keys_of(path)):
         result = verify(path, keys=keys)
         assert result.whole
         assert result.entries == result.head[0] == COUNT
@@ -87,46 +79,48 @@ def test_a_whole_log_verifies(path: Path) -> None:
     ],
 )
 def test_the_first_bad_entry_is_named(
-    path: Path, statement: str, expected: tuple[int, str]
+    path: Place, statement: str, expected: tuple[int, str]
 ) -> None:
-    tamper(path, "PRAGMA foreign_keys = 0", statement)
+    execute(path, statement)
     assert fault(path) == expected
 
 
-def test_random_changes_are_all_found(path: Path) -> None:
+def test_random_changes_are_all_found(path: Place) -> None:
     seeded = random.Random(911)
-    content = path.read_bytes()
     columns = ["at", "kind", "call_id", "actor", "body", "previous", "digest"]
     for _ in range(60):
         seq, column = seeded.randint(1, COUNT), seeded.choice(columns)
-        copy = path.with_name("copy.db")
-        copy.write_bytes(content)
-        connection = apsw.Connection(str(copy))
-        text = connection.execute(f"SELECT {column} FROM entries WHERE seq = {seq}").get
-        connection.close()
+        with snapshot(path) as connection:
+            sql = f"SELECT {column} FROM entries WHERE seq = ?"
+            (text,) = connection.execute(sql, (seq,)).fetchone()
         at = seeded.randrange(len(text))
         other = chr((ord(text[at]) - 32 + seeded.randint(1, 94)) % 95 + 32)
-        changed = (text[:at] + other + text[at + 1 :]).replace("'", "''")
-        tamper(copy, f"UPDATE entries SET {column} = '{changed}' WHERE seq = {seq}")
-        found = fault(copy)
+        changed = text[:at] + other + text[at + 1 :]
+        statements = [
+            f"UPDATE entries SET {column} = '{{}}' WHERE seq = {seq}".replace(
+                "{}", written.replace("'", "''")
+            )
+            for written in (changed, text)
+        ]
+        execute(path, statements[0])
+        found = fault(path)
         assert found is not None and found[0] == seq
-        for file in path.parent.glob("copy.db*"):
-            file.unlink()
+        execute(path, statements[1])
+    assert fault(path) is None
 
 
-def test_a_tail_that_was_cut_off_shows_against_an_answer(path: Path) -> None:
+def test_a_tail_that_was_cut_off_shows_against_an_answer(path: Place) -> None:
     head = verify(path).head
-    tamper(path, "DELETE FROM private WHERE seq > 20", "DELETE FROM entries WHERE seq > 20")
+    execute(path, "DELETE FROM private WHERE seq > 20", "DELETE FROM entries WHERE seq > 20")
     assert verify(path).whole  # the log alone can't tell
     found = verify(path, expected=head).fault
     assert found is not None and (found.seq, found.what) == (21, "missing")
 
 
-def test_a_chain_that_was_made_anew_shows_against_an_answer(path: Path) -> None:
+def test_a_chain_that_was_made_anew_shows_against_an_answer(path: Place) -> None:
     head = verify(path).head
-    connection = apsw.Connection(str(path))
-    rows = [Entry(*row) for row in connection.execute("SELECT * FROM entries ORDER BY seq")]
-    connection.close()
+    with snapshot(path) as connection:
+        rows = [Entry(*row) for row in connection.execute("SELECT * FROM entries ORDER BY seq")]
     previous, statements = rows[9].previous, []
     for entry in rows[9:]:
         body = entry.body
@@ -150,12 +144,13 @@ def test_a_chain_that_was_made_anew_shows_against_an_answer(path: Path) -> None:
             f" WHERE seq = {entry.seq}"
         )
         previous = made
-    tamper(path, *statements)
+    execute(path, *statements)
     assert verify(path).whole
     found = verify(path, expected=head).fault
     assert found is not None and found.what == "not the entry that was expected"
 
 
+@pytest.mark.file_only
 @pytest.mark.parametrize("content", [None, b"", b"not a database" * 100])
 def test_what_is_no_log_is_refused(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "other.db"
@@ -165,10 +160,10 @@ def test_what_is_no_log_is_refused(tmp_path: Path, content: bytes | None) -> Non
         verify(file)
 
 
-def test_a_log_is_verified_while_it_is_written(tmp_path: Path) -> None:
-    store = Store(tmp_path / "log.db")
+def test_a_log_is_verified_while_it_is_written(place: Place) -> None:
+    store = open_store(place)
     store.write([prepare(Draft("outcome", "desk", {}))])
-    assert verify(tmp_path / "log.db").entries == 1
+    assert verify(place).entries == 1
     store.write([prepare(Draft("outcome", "desk", {}))])
-    assert verify(tmp_path / "log.db").entries == 2
+    assert verify(place).entries == 2
     store.close()
