@@ -32,7 +32,8 @@ from scipy import stats
 from data.frame import to_records
 from data.sources.synthetic import synthesize
 from model_service.service.log import verify
-from tests.stores import serving
+from model_service.service.log.place import Place
+from tests.stores import environment, serving
 
 HERE = Path(__file__).parent
 CLIENTS = 32
@@ -81,18 +82,18 @@ class Client(asyncio.Protocol):
 class Service:
     """A service in a process of its own."""
 
-    def __init__(self, command: list[str], home: Path, log: str) -> None:
+    def __init__(self, command: list[str], home: Path, log: Place) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        environment = {
+        given = {
             **os.environ,
-            "CRISISCALL_LOG": log,
+            **environment(home, log),
             "CRISISCALL_ACCOUNTS": str(home / "accounts.db"),
             "CRISISCALL_TOKEN_HOURS": "24",
         }
         whole = [part.format(port=self.port) for part in command]
-        self.process = subprocess.Popen(whole, env=environment)
+        self.process = subprocess.Popen(whole, env=given)
         self._token = ""
 
     def wait(self, password: str) -> None:
@@ -177,20 +178,20 @@ def measure(home: Path, rounds: int) -> tuple[dict[str, list[float]], dict[str, 
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=home)))
         server = stack.enter_context(serving())
         places = {SQLITE: work / "log.db", POSTGRES: server.database()}
-        environment = {**os.environ, "CRISISCALL_ACCOUNTS": str(work / "accounts.db")}
+        accounts = {**os.environ, "CRISISCALL_ACCOUNTS": str(work / "accounts.db")}
         add = ["users", "add", "bench", "--role", "cad", "--home", str(home)]
         password = subprocess.run(
             [sys.executable, "-m", "training.cli", *add],
             check=True,
             capture_output=True,
             text=True,
-            env=environment,
+            env=accounts,
         ).stdout.strip()
         without = [sys.executable, str(HERE / "nolog.py"), str(home), "{port}"]
         services = {
-            OFF: Service(without, work, str(work / "none.db")),
-            SQLITE: Service(serve, work, str(places[SQLITE])),
-            POSTGRES: Service(serve, work, str(places[POSTGRES])),
+            OFF: Service(without, work, work / "none.db"),
+            SQLITE: Service(serve, work, places[SQLITE]),
+            POSTGRES: Service(serve, work, places[POSTGRES]),
         }
         for service in services.values():
             stack.callback(service.process.wait)

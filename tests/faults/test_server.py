@@ -63,7 +63,10 @@ def healed(service: Service, log: PostgresURL, name: str) -> None:
 
 def backend(owner: Session, log: PostgresURL) -> int:
     """Tell the server's process that serves the service."""
-    rows = owner.execute("SELECT pid FROM pg_stat_activity WHERE usename = ?", (log.user,))
+    rows = owner.execute(
+        "SELECT pid FROM pg_stat_activity WHERE usename = ? AND datname = ?",
+        (log.user, log.database),
+    )
     ((pid,),) = rows
     return int(pid)
 

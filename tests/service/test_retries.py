@@ -12,9 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_service.service.log import verify
+from model_service.service.log.place import Place
+from model_service.service.postgres import PostgresURL
 from model_service.service.routes.examples import EIDOS
 from tests.builders import a_call, make_champion
 from tests.harness import Service, assert_problem, running
+
+pytestmark = pytest.mark.both_stores
 
 KEY = "8e03978e-40d5-43e8-bc93-6894a57f9324"
 OVERRIDE = {"action": "override", "response": "protocol", "reason": "other", "note": "the heron"}
@@ -83,12 +87,12 @@ def test_a_key_of_one_route_is_refused_at_the_others(service: Service, route: st
     assert entries(service) == before
 
 
-def test_a_key_holds_across_restarts(tmp_path: Path) -> None:
+def test_a_key_holds_across_restarts(tmp_path: Path, log: PostgresURL | None, place: Place) -> None:
     make_champion(tmp_path)
     answers: dict[str, httpx.Response] = {}
     for _ in range(2):
         (tmp_path / "accounts.db").unlink(missing_ok=True)
-        with running(tmp_path, champion=False) as service:
+        with running(tmp_path, champion=False, log=log) as service:
             if not answers:
                 made = requests(service)
             for number, (path, body, _) in enumerate(made.values()):
@@ -97,7 +101,7 @@ def test_a_key_holds_across_restarts(tmp_path: Path) -> None:
                 assert answers.setdefault(path, answer).content == answer.content
             kinds = [e.kind for e in service.log.read.page(limit=1000) if e.kind != "release"]
             assert len(kinds) == 2 + len(made)
-    assert verify(tmp_path / "log.db").whole
+    assert verify(place).whole
 
 
 @pytest.mark.parametrize("route", ROUTES)

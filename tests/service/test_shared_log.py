@@ -18,6 +18,7 @@ from tests.builders import a_call, make_champion, release_files
 from tests.harness import Service, assert_problem, running
 from tests.service.test_eido import an_eido, send, updated
 from tests.service.test_premises import call, known, learn, outcome, with_past
+from tests.stores import keys_of
 
 pytestmark = pytest.mark.both_stores
 
@@ -141,3 +142,58 @@ def test_updates_of_an_incident_get_revisions_of_their_own(pair: tuple[Service, 
     elsewhere = meanwhile(one, lambda: send(two, updated(20, "x")))
     here = send(one, updated(30, "y"))
     assert [a.json()["revision"] for a in (first, elsewhere[0], here)] == [1, 2, 3]
+
+
+DECIDED = {"action": "accept", "note": "seen twice"}
+
+
+@pytest.mark.parametrize("route", ["assessment", "decision", "outcome", "eido"])
+def test_a_request_that_comes_in_twice_at_once_with_its_key_is_one(
+    pair: tuple[Service, Service], place: Place, route: str
+) -> None:
+    one, two = pair
+    assessed = one.assess(a_call(1)).json()
+    path, body = {
+        "assessment": ("/v1/assessments", a_call(2)),
+        "decision": (f"/v1/assessments/{assessed['assessment_id']}/decision", DECIDED),
+        "outcome": ("/v1/calls/C-1/outcome", {"call_id": "C-1", **outcome(1)}),
+        "eido": ("/v1/eido", an_eido()),
+    }[route]
+    key = {"idempotency-key": "one"}
+    before = len(two.log.read.page())
+    elsewhere = meanwhile(one, lambda: two.post(path, json=body, headers=key))
+    here = one.post(path, json=body, headers=key)
+    assert (elsewhere[0].status_code, here.status_code) == (201, 201)
+    assert here.content == elsewhere[0].content
+    assert len(two.log.read.page()) == before + 1
+    assert verify(place).whole
+
+
+def test_a_key_that_came_with_another_request_elsewhere_is_refused(
+    pair: tuple[Service, Service], place: Place
+) -> None:
+    one, two = pair
+    assessed = one.assess(a_call(1)).json()
+    path, key = f"/v1/assessments/{assessed['assessment_id']}/decision", {"idempotency-key": "one"}
+    meanwhile(one, lambda: two.post(path, json=DECIDED, headers=key))
+    told = {"call_id": "C-1", **outcome(1)}
+    assert_problem(one.post("/v1/calls/C-1/outcome", json=told, headers=key), 422)
+    assert one.log.read.outcome("C-1") is None
+    assert verify(place).whole
+
+
+def test_what_is_erased_anywhere_is_gone_everywhere(
+    pair: tuple[Service, Service], place: Place
+) -> None:
+    one, two = pair
+    assessed = one.assess(call(1, 0)).json()
+    learn(two, 1, outcome(0.5))
+    assert known(two, call(2, 1)) == [1, 1, 1, 1]
+    path = f"/v1/assessments/{assessed['assessment_id']}"
+    assert two.get(path).json()["call"]["narrative"] == call(1, 0)["narrative"]
+    two.erase("C-1")
+    for service in pair:
+        assert service.get(path).json()["call"] is None
+    assert known(one, call(3, 2)) == [1, 1, 0, 0]
+    assert known(two, call(4, 2.5)) == [2, 2, 0, 0]
+    assert verify(place, keys=keys_of(place)).whole

@@ -23,6 +23,7 @@ _ERRORS = (DatabaseError, InterfaceError, OSError)
 # not keep the others from writing, so that the server takes it away.
 _SECONDS = 1.5
 _STATEMENT_MS = 1000
+_SILENCE = 0.1  # a server that refuses does so sooner
 _PASSING = ("55P03", "57014")  # locked, too slow: the connection is as good as before
 UNDEFINED = "42P01"
 """The SQLSTATE of a table that is not there."""
@@ -249,9 +250,10 @@ class Line:
 
     def _recover(self, error: BaseException, began: float) -> None:
         """Roll back; or let go of the connection, whose next one is looked at anew."""
-        if isinstance(error, ServerError) and not error.code and error is not self._silent:
+        waited = time.monotonic() - began
+        if isinstance(error, ServerError) and not error.code and waited > _SILENCE:
             # A server that does not answer must not hold up every other request as long.
-            self._silent, self._not_before = error, 2 * time.monotonic() - began
+            self._silent, self._not_before = error, time.monotonic() + waited
         if isinstance(error, ServerError) and error.code not in _PASSING:
             self.close()
         if self._session is None:

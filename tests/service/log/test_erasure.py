@@ -17,12 +17,17 @@ from hypothesis import strategies as st
 from model_service.service.log import Draft, verify
 from model_service.service.log.erasure import erasable, erase
 from model_service.service.log.keys import FileKeys, MasterKeys, RecordKeys, keys_beside
+from model_service.service.log.place import Place
 from model_service.service.log.reading import Reader
 from model_service.service.log.store import LogUnavailable, Store, prepare
+from model_service.service.postgres import PostgresURL
 from model_service.service.views import AssessmentRecord
 from tests.builders import a_call
 from tests.harness import Service, assert_problem, running
+from tests.stores import environment, execute, keys_of, open_store
 from training.cli import cli
+
+pytestmark = pytest.mark.both_stores
 
 SAID = "the heron waits by the weir"
 NOTE = "the kestrel was here before"
@@ -30,8 +35,10 @@ FOUND = "FOXGLOVE FOUND"
 
 
 def run(service: Service, *arguments: str) -> Result:
-    home = str(service.settings.home)
-    return CliRunner().invoke(cli, ["log", *arguments, "--home", home])
+    settings = service.settings
+    return CliRunner(env=environment(settings.home, settings.log_path)).invoke(
+        cli, ["log", *arguments]
+    )
 
 
 def a_closed_call(service: Service, number: int | str) -> dict[str, Any]:
@@ -58,7 +65,7 @@ def record_of(service: Service, assessed: dict[str, Any]) -> dict[str, Any]:
 
 def whole(service: Service) -> bool:
     path = service.settings.log_path
-    results = [verify(path, keys=keys) for keys in (None, keys_beside(path))]
+    results = [verify(path, keys=keys) for keys in (None, keys_of(path))]
     assert results[0] == results[1], results
     return results[0].whole
 
@@ -99,6 +106,7 @@ def test_the_entry_of_an_erasure_names_what_went_and_holds_nothing_of_it(service
     assert len(service.get("/v1/log?kind=erasure", role="auditor").json()["entries"]) == 1
 
 
+@pytest.mark.file_only
 def test_nothing_that_remains_in_a_file_is_what_was_stored(service: Service) -> None:
     a_closed_call(service, 1)
     a_closed_call(service, 2)
@@ -114,6 +122,7 @@ def test_nothing_that_remains_in_a_file_is_what_was_stored(service: Service) -> 
         assert not any(text[:32] in file.read_bytes() for file in files)
 
 
+@pytest.mark.file_only
 def test_a_copy_of_the_log_from_before_can_not_be_read(service: Service) -> None:
     a_closed_call(service, 1)
     home = service.settings.home
@@ -161,6 +170,7 @@ def test_once_its_record_is_written_an_erasure_is_finished_by_whoever_opens_the_
     assert verify(tmp_path / "log.db", keys=keys).whole
 
 
+@pytest.mark.file_only
 def test_without_a_record_nothing_is_erased(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +185,7 @@ def test_without_a_record_nothing_is_erased(
     assert record_of(service, assessed)["call"]["narrative"] == SAID
 
 
+@pytest.mark.file_only
 def test_text_that_is_put_back_after_an_erasure_is_found(service: Service) -> None:
     a_closed_call(service, 1)
     path = service.settings.log_path
@@ -199,20 +210,15 @@ def test_text_that_is_put_back_after_an_erasure_is_found(service: Service) -> No
         "INSERT INTO erased (seq, by) VALUES (2, 3)",
     ],
 )
-def test_a_note_of_an_erasure_that_was_changed_is_found(tmp_path: Path, statement: str) -> None:
-    path = tmp_path / "log.db"
-    store = Store(path)
+def test_a_note_of_an_erasure_that_was_changed_is_found(place: Place, statement: str) -> None:
+    store = open_store(place)
     drafts = [Draft("outcome", "desk", {}, f"C-{n}", private={"x": b"words"}) for n in (1, 2)]
     store.write([prepare(draft) for draft in drafts])
     erase(store, erasable(store, call_id="C-1"), actor="auditor", reason="request")
     store.close()
-    assert verify(path).whole
-    connection = apsw.Connection(str(path))
-    for name in ("erased_append", "erased_no_update", "erased_no_delete"):
-        connection.execute(f"DROP TRIGGER {name}")
-    connection.execute(statement)
-    connection.close()
-    found = verify(path).fault
+    assert verify(place).whole
+    execute(place, statement)
+    found = verify(place).fault
     assert found is not None and "erasure" in found.what
 
 
@@ -245,11 +251,9 @@ def test_whatever_is_erased_the_rest_is_there_and_the_chain_holds(
     assert verify(path, keys=keys_beside(path)).whole
 
 
-def test_many_are_erased_in_several_entries(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_are_erased_in_several_entries(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model_service.service.log.erasure.AT_ONCE", 4)
-    store = Store(tmp_path / "log.db")
+    store = open_store(place)
     drafts = [Draft("outcome", "d", {}, f"C-{n}", private={"x": b"words"}) for n in range(10)]
     store.write([prepare(draft) for draft in drafts])
     done = erase(store, erasable(store), actor="auditor", reason="other")
@@ -257,7 +261,7 @@ def test_many_are_erased_in_several_entries(
     sizes = [len(e.content()["entries"]) for e in Reader(store).page(kind="erasure")]
     assert sizes == [4, 4, 2]
     store.close()
-    assert verify(tmp_path / "log.db").whole
+    assert verify(place, keys=keys_of(place)).whole
 
 
 def test_a_day_bounds_an_erasure_and_a_hold_keeps(service: Service) -> None:
@@ -312,18 +316,20 @@ def test_a_note_on_a_switch_is_erased_too(service: Service) -> None:
     assert service.get("/v1/mode").json()["mode"] == "shadow"
 
 
-def test_a_service_that_starts_after_an_erasure_goes_on(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
+def test_a_service_that_starts_after_an_erasure_goes_on(
+    tmp_path: Path, log: PostgresURL | None
+) -> None:
+    with running(tmp_path, log=log) as service:
         a_closed_call(service, 1)
         service.erase("C-1")
     (tmp_path / "accounts.db").unlink()
-    with running(tmp_path) as service:
+    with running(tmp_path, log=log) as service:
         assert service.assess(a_call(1, revision=2)).status_code == 201
         assert whole(service)
 
 
 def test_entries_that_are_written_meanwhile_stay(service: Service) -> None:
-    store = Store(service.settings.log_path)
+    store = open_store(service.settings.log_path)
     a_closed_call(service, 1)
     found = erasable(store, call_id="C-1")
     later = service.assess(a_call(1, revision=2, narrative=SAID)).json()
