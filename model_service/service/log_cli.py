@@ -1,4 +1,4 @@
-"""`crisiscall log`: verify the decision log, and export it."""
+"""`crisiscall log`: verify the decision log, prove what is in it, and export it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ import click
 
 from data.errors import InputError
 from model_service.model.decision import OVERRIDE_REASONS
+from model_service.service.chain_cli import (
+    COMMANDS,
+    checkpoints_option,
+    entries,
+    gather,
+    keys_option,
+    progress,
+)
 from model_service.service.cli import home_option
 from model_service.service.settings import load_settings
 
@@ -20,38 +28,71 @@ MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%
     epilog="""\b
 Examples:
   crisiscall log verify
+  crisiscall log proof 1042 > entry-1042.json
   crisiscall log export --out log.csv --since 2026-11-01
 """
 )
 def log() -> None:
-    """Verify and export the decision log, whether or not the service runs.
+    """Verify, prove and export the decision log, whether or not the service runs.
 
     It is the file that CRISISCALL_LOG names, or log.db in the service's home.
     """
 
 
-@log.command(epilog="Example: crisiscall log verify --expect 1042:9f0c…")
+for command in COMMANDS:
+    log.add_command(command)
+
+
+@log.command(
+    epilog="""\b
+Examples:
+  crisiscall log verify
+  crisiscall log verify --checkpoints /mnt/witness --key log.pub
+  crisiscall log verify --expect 1042:9f0c…
+"""
+)
+@checkpoints_option(required=False)
+@keys_option
 @click.option(
     "--expect",
     metavar="SEQUENCE:DIGEST",
-    help="An entry that somebody was given, such as the `log` of an answer: without one, a log "
-    "whose last entries were cut off looks whole.",
+    help="An entry that somebody was given, such as the `log` of an answer.",
 )
 @home_option
-def verify(expect: str | None, home: Path | None) -> None:
-    """Check every entry of the log against the chain.
+def verify(
+    places: tuple[Path, ...], keys: tuple[str, ...], expect: str | None, home: Path | None
+) -> None:
+    """Check every entry of the log against the chain and against checkpoints.
+
+    A log whose last entries were cut off, or that was made anew from some entry on, shows against
+    what somebody else kept: checkpoints, best from outside, or an entry of an answer.
 
     Exits with 1 and names the first bad entry if there is one.
     """
     from model_service.service.log import verify as walk
+    from model_service.service.log.checkpoint import Kept
 
-    path = load_settings(home=home).log_path
-    found = walk(path, expected=None if expect is None else _head(expect))
-    if found.fault is not None:
-        click.echo(f"{path}: entry {found.fault.seq}: {found.fault.what}", err=True)
+    settings = load_settings(home=home)
+    own = settings.checkpoints_path
+    used = places or ((own,) if own.is_dir() else ())
+    kept = gather(used, keys, settings) if used else Kept()
+    with progress("verifying", entries(settings.log_path)) as tell:
+        found = walk(
+            settings.log_path,
+            expected=None if expect is None else _head(expect),
+            kept=kept,
+            progress=tell,
+        )
+    path = settings.log_path
+    for what in [*([] if found.fault is None else [found.fault.words()]), *found.beside]:
+        click.echo(f"{path}: {what}", err=True)
+    if not found.whole:
         sys.exit(1)
     sequence, digest = found.head
-    click.echo(f"{path}: {found.entries:,} entries, whole; the last is {sequence}:{digest}")
+    click.echo(
+        f"{path}: {found.entries:,} entries, whole; the last is {sequence}:{digest}; "
+        f"{len(kept.checkpoints):,} checkpoints vouch for the first {found.covered:,}"
+    )
 
 
 def _head(text: str) -> tuple[int, str]:

@@ -87,7 +87,7 @@ class Tree:
         return self.part(0, size)
 
     def part(self, start: int, end: int) -> bytes:
-        """Hash the leaves from `start` up to `end`, which must be a part that a tree splits into."""
+        """Hash the leaves from `start` up to `end`: a part that a tree splits into."""
         kept = self._kept.get((start, end))
         if kept is not None:
             return kept
@@ -179,9 +179,7 @@ def includes(index: int, size: int, data: bytes, path: Sequence[bytes], root: by
     return last == 0 and node == root
 
 
-def consistent(
-    old: int, old_root: bytes, new: int, new_root: bytes, path: Sequence[bytes]
-) -> bool:
+def consistent(old: int, old_root: bytes, new: int, new_root: bytes, path: Sequence[bytes]) -> bool:
     """Check a proof that a tree grew out of another one (RFC 9162, 2.1.4.2).
 
     Parameters

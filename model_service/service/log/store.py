@@ -28,6 +28,7 @@ Head = tuple[int, str]
 
 _INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_PRIVATE = "INSERT INTO private VALUES (?, ?, ?, ?)"
+SALT_BYTES = 16
 _HEAD = "SELECT seq, digest FROM entries ORDER BY seq DESC LIMIT 1"
 
 
@@ -45,11 +46,17 @@ class Prepared(NamedTuple):
 
 
 def prepare(draft: Draft) -> Prepared:
-    """Settle a draft's time and bytes, so that no draft can spoil the batch it is written with."""
+    """Settle a draft's time and bytes, so that no draft can spoil the batch it is written with.
+
+    Every entry holds something that can't be guessed, or else whoever sees a digest of it, as in a
+    checkpoint, could find out by trying who signed in when.
+    """
     private = tuple((name, seal(text)) for name, text in draft.private.items())
     body = dict(draft.body)
     if private:
         body["private"] = {name: sealed.digest for name, sealed in private}
+    elif draft.assessment_id is None:
+        body["salt"] = os.urandom(SALT_BYTES).hex()
     return Prepared(draft, stamp(draft.at or now()), canonical(body).decode(), private)
 
 

@@ -1,25 +1,50 @@
-"""Walks the chain and names the first bad entry."""
+"""Walks the chain, compares it with checkpoints that were kept, and names the first bad entry."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import apsw
 import orjson
 
-from model_service.service.log.entry import GENESIS, Entry, digest
+from model_service.service.log import schema
+from model_service.service.log.checkpoint import MARK, Checkpoint, Kept
+from model_service.service.log.entry import GENESIS, digest
+from model_service.service.log.merkle import Range
 from model_service.service.log.private import Broken, unseal
 from model_service.service.log.snapshot import snapshot
 from model_service.service.log.store import Head
 
+PROGRESS = 4096
+"""Entries after which progress is told."""
+
+Row = tuple[Any, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The first entry that is not as it was written."""
+    """The first entry that is not as it was written.
+
+    Parameters
+    ----------
+    seq : int
+    what : str
+    until : int
+        Where only a checkpoint tells, and has no mark of the entry: the last one that it may be.
+    """
 
     seq: int
     what: str
+    until: int = 0
+
+    def words(self) -> str:
+        """Tell it in one line."""
+        if self.until > self.seq:
+            return f"one of the entries {self.seq} to {self.until}: {self.what}"
+        return f"entry {self.seq}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,78 +58,186 @@ class Verification:
     head : (int, str)
         Sequence and digest of the last good entry.
     fault : Fault or None
+    beside : tuple of str
+        What is wrong with the guards, with the file or with a checkpoint, and with no entry.
+    covered : int
+        Entries that a checkpoint vouches for.
     """
 
     entries: int
     head: Head
     fault: Fault | None
+    beside: tuple[str, ...] = ()
+    covered: int = 0
 
     @property
     def whole(self) -> bool:
-        """Whether every entry is as it was written."""
-        return self.fault is None
+        """Whether every entry is as it was written, and everything that protects them."""
+        return self.fault is None and not self.beside
 
 
-def verify(path: Path, *, expected: Head | None = None) -> Verification:
+def verify(
+    path: Path,
+    *,
+    expected: Head | None = None,
+    kept: Kept | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Verification:
     """Check every entry of a log, and the personal text beside it, against the chain.
 
     Parameters
     ----------
     path : Path
     expected : (int, str), optional
-        Sequence and digest of an entry that somebody was given, such as the `log` of an answer:
-        without it, a log whose last entries were cut off can't be told from a younger one.
+        Sequence and digest of an entry that somebody was given, such as the `log` of an answer.
+    kept : Kept, optional
+        Checkpoints. Without any, and with nothing expected, a log whose last entries were cut off
+        can't be told from a younger one, nor one that was made anew from a true one.
+    progress : callable, optional
+        Called now and then with the number of entries since it was called last.
 
     Raises
     ------
     UnreadableLog
         If the file can't be read as a decision log at all.
     """
+    kept = kept or Kept()
     with snapshot(path) as connection:
-        return _walk(connection, expected)
+        walk = _Walk(kept.checkpoints, expected)
+        entries = _rows(connection, "SELECT * FROM entries ORDER BY seq")
+        texts = _rows(connection, "SELECT seq, name, salt, content FROM private ORDER BY seq")
+        fault = walk.through(entries, texts, progress)
+        beside = (*_guards(connection), *kept.faults)
+    return Verification(walk.seq, (walk.seq, walk.previous), fault, beside, walk.covered)
 
 
-def _walk(connection: apsw.Connection, expected: Head | None) -> Verification:
-    previous, seq = GENESIS, 0
-    private = connection.execute("SELECT seq, name, salt, content FROM private ORDER BY seq")
-    row = private.fetchone()
-    for values in connection.execute("SELECT * FROM entries ORDER BY seq"):
-        entry = Entry(*values)
-        texts: dict[str, tuple[bytes, bytes]] = {}
-        while row is not None and row[0] == entry.seq:
-            texts[row[1]] = (row[2], row[3])
-            row = private.fetchone()
-        what = _wrong(entry, seq + 1, previous, texts)
-        if what is None and row is not None and row[0] < entry.seq:
-            return Verification(seq, (seq, previous), Fault(row[0], "text of no entry"))
-        if what is None and expected is not None and expected[0] == entry.seq:
-            what = None if expected[1] == entry.digest else "not the entry that was expected"
-        if what is not None:
-            # A gap shows at the entry after it; the first bad one is the one that is gone.
-            return Verification(seq, (seq, previous), Fault(seq + 1, what))
-        seq, previous = entry.seq, entry.digest
-    if row is not None:
-        return Verification(seq, (seq, previous), Fault(row[0], "text of no entry"))
-    if expected is not None and expected[0] > seq:
-        return Verification(seq, (seq, previous), Fault(seq + 1, "missing"))
-    return Verification(seq, (seq, previous), None)
+_UNREADABLE: Row = (None,)
+"""Stands for the row that can't be read, and for all after it."""
 
 
-def _wrong(
-    entry: Entry, seq: int, previous: str, texts: dict[str, tuple[bytes, bytes]]
-) -> str | None:
-    if entry.seq != seq:
-        return "missing" if entry.seq > seq else "out of place"
-    if entry.previous != previous:
-        return "does not follow the entry before it"
+def _rows(connection: apsw.Connection, sql: str) -> Iterator[Row]:
+    """Read rows, up to the first that can't be read because the file is damaged there."""
     try:
-        if digest(*entry[:-1]) != entry.digest:
+        for row in connection.execute(sql):
+            if type(row[0]) is not int:
+                break
+            yield row
+        else:
+            return
+    except (apsw.Error, UnicodeDecodeError):
+        pass
+    yield _UNREADABLE
+
+
+def _guards(connection: apsw.Connection) -> tuple[str, ...]:
+    """List the tables, indices and guards that are not as the log's own schema makes them."""
+    sql = "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*'"
+    fresh = apsw.Connection(":memory:")
+    fresh.execute(schema.SCHEMA)
+    due: dict[Any, Any] = dict(fresh.execute(sql))
+    there: dict[Any, Any] = dict(connection.execute(sql))
+    fresh.close()
+    names = sorted(name for name in due | there if due.get(name) != there.get(name))
+    return tuple(f"the {name} is not as it should be" for name in names)
+
+
+class _Walk:
+    """A walk along the entries; where it stands, and what it has to compare on the way."""
+
+    def __init__(self, checkpoints: Sequence[Checkpoint], expected: Head | None) -> None:
+        self.seq, self.previous = 0, GENESIS
+        self.covered = 0
+        self._expected = {} if expected is None else dict([expected])
+        self._tree = Range()
+        self._ends: dict[int, list[Checkpoint]] = {}
+        for one in checkpoints:
+            self._ends.setdefault(one.size, []).append(one)
+        self._due = sorted(checkpoints, key=lambda one: one.marked, reverse=True)
+        self._marks: dict[int, str] = {}
+        self._most = max(self._ends, default=0)
+
+    def through(
+        self, entries: Iterator[Row], texts: Iterator[Row], progress: Callable[[int], None] | None
+    ) -> Fault | None:
+        """Go on until the end or the first bad entry."""
+        text = next(texts, None)
+        for row in entries:
+            seq = row[0]
+            found: dict[str, Row] = {}
+            while text is not None and text[0] == seq:
+                found[text[1]] = text[2:]
+                text = next(texts, None)
+            what = self._wrong(row)
+            if what is None and text is not None and text is not _UNREADABLE and text[0] < seq:
+                what = "there is text of no entry before it"
+            if what is None:
+                what = _wrong_text(row[7], found)
+            if what is not None:
+                if text is _UNREADABLE and what == _TEXT_MISSING:
+                    what = "its text can't be read"
+                # A gap shows at the entry after it; the first bad one is the one that is gone.
+                return Fault(self.seq + 1, what)
+            fault = self._compared(row[9])
+            if fault is not None:
+                return fault
+            if progress is not None and seq % PROGRESS == 0:
+                progress(PROGRESS)
+        return self._at_end(text)
+
+    def _compared(self, entry_digest: str) -> Fault | None:
+        """Compare a good next entry with what was kept of it, and step onto it."""
+        seq = self.seq + 1
+        while self._due and self._due[-1].marked <= seq:
+            self._marks.update(self._due.pop().marks_by_entry())
+        mark = self._marks.pop(seq, None)
+        if mark is not None and mark != entry_digest[:MARK]:
+            return Fault(seq, "not the entry that was checkpointed")
+        if self._expected.get(seq, entry_digest) != entry_digest:
+            return Fault(seq, "not the entry that was expected")
+        if self._most:
+            self._tree.append(bytes.fromhex(entry_digest))
+            for one in self._ends.get(seq, ()):
+                if one.head != entry_digest or one.root != self._tree.root().hex():
+                    return Fault(self.covered + 1, "not what was checkpointed", until=seq)
+                self.covered = seq
+        self.seq, self.previous = seq, entry_digest
+        return None
+
+    def _at_end(self, text: Row | None) -> Fault | None:
+        least = max(self._most, *self._expected, 0)
+        if least > self.seq:
+            return Fault(self.seq + 1, "missing")
+        if text is _UNREADABLE:
+            return Fault(self.seq + 1, "text that can't be read")
+        return None if text is None else Fault(text[0], "text of no entry")
+
+    def _wrong(self, row: Row) -> str | None:
+        seq = row[0]
+        if row is _UNREADABLE:
+            return "can't be read"
+        if seq != self.seq + 1:
+            return "missing" if seq > self.seq + 1 else "out of place"
+        if row[8] != self.previous:
+            return "does not follow the entry before it"
+        try:
+            return None if digest(*row[:9]) == row[9] else "changed"
+        except (ValueError, TypeError):
             return "changed"
-        digests = orjson.loads(entry.body).get("private", {})
+
+
+_TEXT_MISSING = "its text is missing"
+
+
+def _wrong_text(body: str, texts: dict[str, Row]) -> str | None:
+    """Compare the personal text of an entry with the digests in its body."""
+    if not texts and '"private":' not in body:
+        return None  # an entry without personal text need not be parsed
+    try:
+        digests = orjson.loads(body).get("private", {})
         if texts.keys() - digests.keys():
             return "has text that it does not name"
         if digests.keys() - texts.keys():
-            return "its text is missing"
+            return _TEXT_MISSING
         for name, (salt, content) in texts.items():
             unseal(salt, content, digests[name])
     except Broken:

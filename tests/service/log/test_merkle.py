@@ -1,4 +1,4 @@
-"""The tree against the RFC's own recursive definition and Certificate Transparency's test vectors."""
+"""The tree against the RFC's own definition and Certificate Transparency's test vectors."""
 
 from __future__ import annotations
 
