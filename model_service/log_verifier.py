@@ -66,7 +66,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,6 +78,7 @@ LAST = 2**63
 """More than the number of any entry."""
 
 HEX64 = re.compile("[0-9a-f]{64}")
+HEX128 = re.compile("[0-9a-f]{128}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 CHECKPOINT_FIELDS = {"format", "head", "key", "marks", "root", "signature", "size", "time"}
 
@@ -164,7 +165,7 @@ def read_checkpoint(content: bytes, keys: set[bytes]) -> Stated:
         for name in ("root", "head", "key"):
             if not HEX64.fullmatch(stated[name]):
                 raise ValueError
-        if not TIME.fullmatch(stated["time"]):
+        if not TIME.fullmatch(stated["time"]) or not HEX128.fullmatch(stated["signature"]):
             raise ValueError
         signature = bytes.fromhex(stated.pop("signature"))
         public = bytes.fromhex(stated["key"])
@@ -289,11 +290,11 @@ def links_of_database(connection: sqlite3.Connection) -> Iterator[Link]:
     columns = [name.decode() for _, name, *_ in connection.execute("PRAGMA table_info(private)")]
     erased = erased_entries(connection)
     held = "salt, content" if "salt" in columns else "NULL, NULL"
-    private = texts_of(connection.execute(f"SELECT seq, name, {held} FROM private ORDER BY seq"))
+    private = texts_of(readable(connection, f"SELECT seq, name, {held} FROM private", "seq, name"))
     text = next(private, None)
     names = "seq, at, kind, call_id, revision, assessment_id, actor, body, previous, digest"
     done = 0
-    for row in readable(connection.execute(f"SELECT {names} FROM entries ORDER BY seq")):
+    for row in readable(connection, f"SELECT {names} FROM entries", "seq"):
         if row is None:
             raise Bad(done + 1, "can't be read")
         seq, at, kind, call, revision, assessment, actor, body, previous, stored = row
@@ -325,17 +326,46 @@ def links_of_database(connection: sqlite3.Connection) -> Iterator[Link]:
         raise Leftover(text[0] if text[0] < LAST else done + 1, "text of no entry")
 
 
-def readable(rows: Iterator[Any]) -> Iterator[Any]:
-    """Give rows, and None where the rest can't be read."""
-    try:
-        yield from rows
-    except (sqlite3.Error, UnicodeDecodeError):
-        yield None
+def readable(connection: sqlite3.Connection, select: str, key: str) -> Iterator[Any]:
+    """Give rows in the order of their key, whose columns come first; None where one can't be read.
+
+    A cursor of `sqlite3` fails one row early, for it looks ahead; from there on each row is asked
+    for by itself.
+    """
+    columns = key.split(", ")
+    marks = ", ".join("?" for _ in columns)
+    single = f"{select} WHERE ({key}) > ({marks}) ORDER BY {key} LIMIT 1"
+    before: Any = (-LAST, b"")
+    rows: Iterator[Any] | None = None
+    with suppress(sqlite3.Error):
+        rows = connection.execute(f"{select} ORDER BY {key}")
+    while True:
+        try:
+            if rows is None:
+                last = [text_if_bytes(value) for value in before[: len(columns)]]
+                row = next(connection.execute(single, last), None)
+            else:
+                row = next(rows, None)
+        except sqlite3.Error:
+            if rows is None:
+                yield None
+                return
+            rows = None
+            continue
+        if row is None:
+            return
+        yield row
+        before = row
+
+
+def text_if_bytes(value: Any) -> Any:
+    """Give what SQLite compares as text: it takes all bytes to be after all text."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def texts_of(rows: Iterator[Any]) -> Iterator[Any]:
     """Give the rows of personal text; what can't be read stands after all entries."""
-    for row in readable(rows):
+    for row in rows:
         if row is None or type(row[0]) is not int:
             yield (LAST, b"", None, None)
             return
@@ -362,12 +392,14 @@ def wrong_text(body: bytes, there: dict[bytes, Any], erased: bool) -> str | None
 def erased_entries(connection: sqlite3.Connection) -> set[int]:
     """Collect the entries whose text was erased, as the chain says; it is checked elsewhere."""
     found: set[int] = set()
-    sql = "SELECT body FROM entries NOT INDEXED WHERE kind = 'erasure'"
-    for row in readable(connection.execute(sql)):
-        if row is None:
-            break
+    sql = "SELECT seq, body FROM entries INDEXED BY entries_kind WHERE kind = 'erasure'"
+    try:
+        rows = connection.execute(sql).fetchall()
+    except sqlite3.Error:
+        rows = []
+    for _, body in rows:
         try:
-            found.update(int(seq) for seq in json.loads(row[0])["entries"])
+            found.update(int(seq) for seq in json.loads(body)["entries"])
         except (ValueError, TypeError, KeyError):
             continue
     return found
@@ -464,9 +496,10 @@ def verify(log: Path, checkpoints: list[Stated]) -> tuple[int, str, int]:
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
             connection.text_factory = bytes
             connection.execute("BEGIN")
+            connection.execute("SELECT 1 FROM entries LIMIT 1").fetchall()
             return walk(links_of_database(connection), checkpoints)
-    except sqlite3.Error as error:
-        raise Unusable(f"{log} is no decision log, or damaged ({error})") from None
+    except (sqlite3.Error, UnicodeDecodeError):
+        raise Unusable(f"{log} is no decision log, or damaged") from None
 
 
 def verify_proof(proof: Any, checkpoints: list[Stated]) -> str:

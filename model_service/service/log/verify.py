@@ -117,16 +117,18 @@ _UNREADABLE: Row = (None,)
 
 def _rows(connection: apsw.Connection, sql: str) -> Iterator[Row]:
     """Read rows, up to the first that can't be read because the file is damaged there."""
-    try:
-        for row in connection.execute(sql):
-            if type(row[0]) is not int:
-                break
-            yield row
-        else:
+    rows = connection.execute(sql)
+    while True:
+        try:
+            row = next(rows, None)
+        except (apsw.Error, UnicodeDecodeError):
+            row = _UNREADABLE
+        if row is None:
             return
-    except (apsw.Error, UnicodeDecodeError):
-        pass
-    yield _UNREADABLE
+        if type(row[0]) is not int:
+            yield _UNREADABLE
+            return
+        yield row
 
 
 def _guards(connection: apsw.Connection) -> tuple[str, ...]:
@@ -135,8 +137,11 @@ def _guards(connection: apsw.Connection) -> tuple[str, ...]:
     fresh = apsw.Connection(":memory:")
     fresh.execute(schema.SCHEMA)
     due: dict[Any, Any] = dict(fresh.execute(sql))
-    there: dict[Any, Any] = dict(connection.execute(sql))
     fresh.close()
+    try:
+        there: dict[Any, Any] = dict(connection.execute(sql))
+    except (apsw.Error, UnicodeDecodeError):
+        return ("the tables and guards can't be read",)
     names = sorted(name for name in due | there if due.get(name) != there.get(name))
     return tuple(f"the {name} is not as it should be" for name in names)
 
