@@ -277,15 +277,12 @@ ATTACKS: dict[str, Callable[[random.Random, Rows], int]] = {
 def first_difference(path: Path, rows: Rows) -> int | None:
     """Tell the first entry that a file does not hold as it was, reading it all and comparing it.
 
-    None if every entry and text is there to the letter; 1 if nothing can be read at all.
+    None if every entry and text is there to the letter.
     """
-    try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        entries = _until(connection, "SELECT * FROM entries ORDER BY seq", rows.entries)
-        texts = _until(connection, "SELECT * FROM private ORDER BY seq", rows.texts)
-        connection.close()
-    except apsw.Error:
-        return 1
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    entries = _until(connection, "SELECT * FROM entries ORDER BY seq", rows.entries)
+    texts = _until(connection, "SELECT * FROM private ORDER BY seq", rows.texts)
+    connection.close()
     found = [seq for seq in (entries, texts) if seq is not None]
     return min(found, default=None)
 
@@ -299,9 +296,6 @@ def _until(connection: apsw.Connection, sql: str, rows: list[Row]) -> int | None
             if row != rows[read]:
                 return int(rows[read][SEQ])
             read += 1
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, apsw.Error):
         pass
-    except apsw.Error:
-        if not read:
-            raise
     return int(rows[read][SEQ]) if read < len(rows) else None

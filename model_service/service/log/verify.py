@@ -107,7 +107,7 @@ def verify(
         entries = _rows(connection, "SELECT * FROM entries ORDER BY seq")
         texts = _rows(connection, "SELECT seq, name, salt, content FROM private ORDER BY seq")
         fault = walk.through(entries, texts, progress)
-        beside = (*_guards(connection), *kept.faults)
+        beside = (*_guards(connection), *_damage(connection), *kept.faults)
     return Verification(walk.seq, (walk.seq, walk.previous), fault, beside, walk.covered)
 
 
@@ -117,9 +117,10 @@ _UNREADABLE: Row = (None,)
 
 def _rows(connection: apsw.Connection, sql: str) -> Iterator[Row]:
     """Read rows, up to the first that can't be read because the file is damaged there."""
-    rows = connection.execute(sql)
+    rows: Iterator[Row] | None = None
     while True:
         try:
+            rows = rows or connection.execute(sql)
             row = next(rows, None)
         except (apsw.Error, UnicodeDecodeError):
             row = _UNREADABLE
@@ -144,6 +145,15 @@ def _guards(connection: apsw.Connection) -> tuple[str, ...]:
         return ("the tables and guards can't be read",)
     names = sorted(name for name in due | there if due.get(name) != there.get(name))
     return tuple(f"the {name} is not as it should be" for name in names)
+
+
+def _damage(connection: apsw.Connection) -> tuple[str, ...]:
+    """Say if the file is not as SQLite makes it, as when an index leaves entries out."""
+    try:
+        found = connection.execute("PRAGMA integrity_check(1)").get
+    except apsw.Error:
+        found = None
+    return () if found == "ok" else ("the file is damaged: copy the entries into another one",)
 
 
 class _Walk:
