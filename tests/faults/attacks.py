@@ -28,6 +28,8 @@ PUBLIC = KEY.public_key().public_bytes_raw().hex()
 STRANGER = Ed25519PrivateKey.from_private_bytes(b"a key that signs for an attacker")
 
 Row = tuple[Any, ...]
+
+_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2"
 SEQ, CALL, REVISION, PREVIOUS, DIGEST = 0, 3, 4, 8, 9
 
 
@@ -37,6 +39,7 @@ class Rows:
 
     entries: list[Row]
     texts: list[Row]
+    schema: list[Row]
 
     @classmethod
     def read(cls, path: Path) -> Rows:
@@ -45,6 +48,7 @@ class Rows:
             return cls(
                 connection.execute("SELECT * FROM entries ORDER BY seq").fetchall(),
                 connection.execute("SELECT * FROM private ORDER BY seq, name").fetchall(),
+                connection.execute(_SCHEMA).fetchall(),
             )
         finally:
             connection.close()
@@ -285,6 +289,18 @@ def first_difference(path: Path, rows: Rows) -> int | None:
     connection.close()
     found = [seq for seq in (entries, texts) if seq is not None]
     return min(found, default=None)
+
+
+def damaged(path: Path, rows: Rows) -> bool:
+    """Say whether a guard, a table's form or an index is not as it was, by SQLite's own check."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        schema = connection.execute(_SCHEMA).fetchall()
+        return schema != rows.schema or connection.execute("PRAGMA integrity_check").get != "ok"
+    except (UnicodeDecodeError, apsw.Error):
+        return True
+    finally:
+        connection.close()
 
 
 def _until(connection: apsw.Connection, sql: str, rows: list[Row]) -> int | None:
