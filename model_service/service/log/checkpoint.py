@@ -17,7 +17,21 @@ It is one line of canonical JSON with these fields, and no other way to write it
     time       when it was taken (UTC)
 
 In a folder the file of a checkpoint is named by its size with 12 digits. Files are made
-exclusively, written once and never opened for writing again.
+exclusively, written once, without leave to write them again, and never opened for writing again.
+
+What they protect from, and what not:
+
+- Somebody who can write the log and neither the folder nor the key: whatever is changed, left out,
+  put in, moved or cut off up to the last checkpoint shows, also where all later digests are made
+  anew, and the first bad entry is named.
+- Somebody with the rights of the service has the key as well, and can take the place of files in a
+  folder of his own. So mount one in which the service can add and nothing else: a bucket with a
+  retention lock, a share that grants creating alone, a folder that another user empties into his
+  own. Better still, let others poll `GET /v1/log/checkpoint` and keep what they get: no log that
+  was made anew fits what they hold, and two signed checkpoints that no proof of consistency joins
+  show by themselves that there were two stories.
+- Not from what is never written, or written falsely; not from the loss of the log; and not, for the
+  entries since the last checkpoint, from cutting them off. Of those the `log` of an answer tells.
 """
 
 from __future__ import annotations

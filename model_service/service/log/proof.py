@@ -100,6 +100,8 @@ def check(document: bytes, checkpoints: Sequence[Checkpoint]) -> str:
             return _check_entry(proof, path, checkpoints)
         if proof["format"] == CONSISTENCY:
             return _check_growth(proof, path, checkpoints)
+    except ProofError:
+        raise
     except (ValueError, TypeError, KeyError, AttributeError):
         pass
     raise ProofError("this is no proof")
