@@ -79,6 +79,7 @@ class Checkpointer:
         self._key: Ed25519PrivateKey | None = None
         self._taken_at = -math.inf  # at a start, what a crash left without one is due at once
         self._stop = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._said: str | None = None
         self.latest: Checkpoint | None = None
 
@@ -103,9 +104,10 @@ class Checkpointer:
             Whether anything new makes one due, as when the service stops.
         """
         try:
-            if self._key is None:
-                self._key = await self._begin()
-            await self._take(self._key, final)
+            async with self._turn:
+                if self._key is None:
+                    self._key = await self._begin()
+                await self._take(self._key, final)
         except Exception as error:  # whatever it is, calls go on, and the next look tries again
             told = isinstance(error, LogUnavailable | InputError)
             reason = str(error) if told else type(error).__name__
@@ -183,7 +185,9 @@ class Checkpointer:
         # In a thread: the folder may be on another machine's disk.
         if not await asyncio.to_thread(files.write, self._folder, made):
             there = await asyncio.to_thread(files.of_size, self._folder, size)
-            if there is None or there.root != made.root:
+            if there is None:
+                return  # another process is just writing it
+            if there.root != made.root:
                 raise AnotherLog(f"there is another checkpoint of {size} entries")
             made = there  # of another process on the same log
         self.latest, self._taken_at = made, self._clock()

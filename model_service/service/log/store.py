@@ -49,13 +49,13 @@ def prepare(draft: Draft) -> Prepared:
     """Settle a draft's time and bytes, so that no draft can spoil the batch it is written with.
 
     Every entry holds something that can't be guessed, or else whoever sees a digest of it, as in a
-    checkpoint, could find out by trying who signed in when.
+    checkpoint, could find out by trying who signed in when, or what was decided.
     """
     private = tuple((name, seal(text)) for name, text in draft.private.items())
     body = dict(draft.body)
     if private:
         body["private"] = {name: sealed.digest for name, sealed in private}
-    elif draft.assessment_id is None:
+    else:
         body["salt"] = os.urandom(SALT_BYTES).hex()
     return Prepared(draft, stamp(draft.at or now()), canonical(body).decode(), private)
 

@@ -161,7 +161,7 @@ class _Walk:
 
     def __init__(self, checkpoints: Sequence[Checkpoint], expected: Head | None) -> None:
         self.seq, self.previous = 0, GENESIS
-        self.covered = 0
+        self.covered, self._covered_head = 0, GENESIS
         self._expected = {} if expected is None else dict([expected])
         self._tree = Range()
         self._ends: dict[int, list[Checkpoint]] = {}
@@ -213,8 +213,9 @@ class _Walk:
             self._tree.append(bytes.fromhex(entry_digest))
             for one in self._ends.get(seq, ()):
                 if one.head != entry_digest or one.root != self._tree.root().hex():
+                    self.seq, self.previous = self.covered, self._covered_head
                     return Fault(self.covered + 1, "not what was checkpointed", until=seq)
-                self.covered = seq
+                self.covered, self._covered_head = seq, entry_digest
         self.seq, self.previous = seq, entry_digest
         return None
 

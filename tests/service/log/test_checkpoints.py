@@ -182,7 +182,9 @@ def test_without_marks_the_entries_it_may_be_are_named(path: Path) -> None:
     rows.entries[13] = (*rows.entries[13][:6], "somebody else", *rows.entries[13][7:])
     rows.recompute(14)
     rows.write(path)
-    fault = verify(path, kept=Kept(tuple(unmarked))).fault
+    found = verify(path, kept=Kept(tuple(unmarked)))
+    assert (found.entries, found.head) == (10, (10, digests[9]))
+    fault = found.fault
     assert fault is not None and (fault.seq, fault.until) == (11, 20)
     assert fault.words() == "one of the entries 11 to 20: not what was checkpointed"
     stated = [log_verifier.Stated(one.size, one.root, one.head, [], one.time) for one in unmarked]
