@@ -293,16 +293,20 @@ def links_of_database(connection: sqlite3.Connection) -> Iterator[Link]:
     private = texts_of(readable(connection, f"SELECT seq, name, {held} FROM private", "seq, name"))
     text = next(private, None)
     names = "seq, at, kind, call_id, revision, assessment_id, actor, body, previous, digest"
+    texts = " || ".join(f"typeof({name})" for name in ("at", "kind", "actor", "body", "previous"))
+    kinds = f"{texts} || typeof(coalesce(call_id, '')) || typeof(coalesce(assessment_id, ''))"
     done = 0
-    for row in readable(connection, f"SELECT {names} FROM entries", "seq"):
+    for row in readable(connection, f"SELECT {names}, {kinds} FROM entries", "seq"):
         if row is None:
             raise Bad(done + 1, "can't be read")
-        seq, at, kind, call, revision, assessment, actor, body, previous, stored = row
+        seq, at, kind, call, revision, assessment, actor, body, previous, stored, types = row
         there = {}
         while text is not None and text[0] == seq:
             there[text[1]] = text[2:]
             text = next(private, None)
         try:
+            if types != b"text" * 7 or type(revision) not in (int, type(None)):
+                raise TypeError
             written = b"".join(
                 (
                     b'{"actor":', quoted(actor), b',"assessment_id":', quoted(assessment),
@@ -365,10 +369,12 @@ def text_if_bytes(value: Any) -> Any:
 
 def texts_of(rows: Iterator[Any]) -> Iterator[Any]:
     """Give the rows of personal text; what can't be read stands after all entries."""
+    last = -LAST
     for row in rows:
-        if row is None or type(row[0]) is not int:
+        if row is None or type(row[0]) is not int or row[0] < last:
             yield (LAST, b"", None, None)
             return
+        last = row[0]
         yield row
 
 

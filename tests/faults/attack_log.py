@@ -163,8 +163,10 @@ def run(count: int, seed: int, folder: Path) -> tuple[dict[str, Counter[str]], i
 
 def outcome(done: Found, first: Found) -> str:
     """Name what came of an attack, by what was done and what the first verifier says."""
-    if done == first:
-        return "named" if first.how == NAMED else "told"
+    if done == first and first.how == NAMED:
+        return "named"
+    if done.how == BESIDE and first.how in (BESIDE, NAMED):
+        return "told"
     if first.how == DAMAGED:
         return "file refused"
     return "another named" if first.how == NAMED else "missed"

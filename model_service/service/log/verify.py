@@ -116,8 +116,9 @@ _UNREADABLE: Row = (None,)
 
 
 def _rows(connection: apsw.Connection, sql: str) -> Iterator[Row]:
-    """Read rows, up to the first that can't be read because the file is damaged there."""
+    """Read rows by their number, up to the first that can't be read or is not in its place."""
     rows: Iterator[Row] | None = None
+    last = -(2**63)
     while True:
         try:
             rows = rows or connection.execute(sql)
@@ -126,15 +127,19 @@ def _rows(connection: apsw.Connection, sql: str) -> Iterator[Row]:
             row = _UNREADABLE
         if row is None:
             return
-        if type(row[0]) is not int:
+        if type(row[0]) is not int or row[0] < last:
             yield _UNREADABLE
             return
+        last = row[0]
         yield row
 
 
 def _guards(connection: apsw.Connection) -> tuple[str, ...]:
     """List the tables, indices and guards that are not as the log's own schema makes them."""
-    sql = "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*'"
+    sql = (
+        "SELECT type || ' ' || name, tbl_name || coalesce(sql, '') FROM sqlite_schema"
+        " WHERE name NOT GLOB 'sqlite_stat*'"
+    )
     fresh = apsw.Connection(":memory:")
     fresh.execute(schema.SCHEMA)
     due: dict[Any, Any] = dict(fresh.execute(sql))
@@ -236,7 +241,9 @@ class _Walk:
         if row[8] != self.previous:
             return "does not follow the entry before it"
         try:
-            return None if digest(*row[:9]) == row[9] else "changed"
+            # The same bytes as no text would have the same digest.
+            same = type(row[7]) is str and digest(*row[:9]) == row[9]
+            return None if same else "changed"
         except (ValueError, TypeError):
             return "changed"
 
