@@ -32,7 +32,9 @@ key `private`, an object of name → digest in hex. There is a row for each of t
 other, unless the text was erased: then there is no row, and a later entry of kind `erasure` has the
 number of the first one in the list `entries` of its body. Where the table has a column `salt`, the
 digest is the SHA-256 of the bytes of `salt` and then those of `content`; where it has none the text
-is encrypted, and can only be compared by who holds its key.
+is encrypted, and can only be compared by who holds its key. Then there is a table `erased` too: for
+each entry whose text was erased it has a row with its number `seq` and, as `by`, that of the first
+entry of kind `erasure` that names it, and no other row.
 
 *A dump* has a line for each entry, in order: its bytes.
 
@@ -97,7 +99,7 @@ class Bad(Exception):
 
 
 class Leftover(Bad):
-    """There is personal text of entries that are not there."""
+    """Something stands beside the chain that fits none of its entries."""
 
 
 class Link(NamedTuple):
@@ -328,6 +330,10 @@ def links_of_database(connection: sqlite3.Connection) -> Iterator[Link]:
         done = seq
     if text is not None:
         raise Leftover(text[0] if text[0] < LAST else done + 1, "text of no entry")
+    if "salt" not in columns:
+        unfit = notes(connection).items() ^ erased.items()
+        if unfit:
+            raise Leftover(min(seq for seq, _ in unfit), "the note of its erasure fits no entry")
 
 
 def readable(connection: sqlite3.Connection, select: str, key: str) -> Iterator[Any]:
@@ -395,19 +401,25 @@ def wrong_text(body: bytes, there: dict[bytes, Any], erased: bool) -> str | None
     return None
 
 
-def erased_entries(connection: sqlite3.Connection) -> set[int]:
-    """Collect the entries whose text was erased, as the chain says; it is checked elsewhere."""
-    found: set[int] = set()
+def erased_entries(connection: sqlite3.Connection) -> dict[int, int]:
+    """Collect the entries whose text was erased, and by which; the chain is checked elsewhere."""
+    found: dict[int, int] = {}
     sql = "SELECT seq, body FROM entries INDEXED BY entries_kind WHERE kind = 'erasure'"
-    try:
-        rows = connection.execute(sql).fetchall()
-    except sqlite3.Error:
-        rows = []
-    for _, body in rows:
-        try:
-            found.update(int(seq) for seq in json.loads(body)["entries"])
-        except (ValueError, TypeError, KeyError):
-            continue
+    with suppress(sqlite3.Error):
+        for by, body in connection.execute(f"{sql} ORDER BY seq"):
+            with suppress(ValueError, TypeError, KeyError):
+                for seq in json.loads(body)["entries"]:
+                    found.setdefault(int(seq), by)
+    return found
+
+
+def notes(connection: sqlite3.Connection) -> dict[int, Any]:
+    """Read the notes of what was erased, up to the first that can't be read."""
+    found = {}
+    for row in readable(connection, "SELECT seq, by FROM erased", "seq"):
+        if row is None or type(row[0]) is not int:
+            break
+        found[row[0]] = row[1]
     return found
 
 

@@ -3,9 +3,10 @@
 Prints for each kind of attack how many there were and how many were found: by the first bad entry,
 named; or, where a checkpoint, an index or a guard was changed and no entry, told; or, where SQLite
 can't open it any more, by refusing the file. Bytes of the file that nothing is read from are left
-alone. Where a page can't be read, the second verifier may name an entry some before the first bad
-one, for the SQLite of Python looks ahead. Exits with 1 if an attack was missed by one of them, or
-the first one named another entry.
+alone. What is encrypted shows only to who holds the record keys, so to the first verifier alone.
+Where a page can't be read, the second verifier may name an entry some before the first bad one, for
+the SQLite of Python looks ahead. Exits with 1 if an attack was missed by one of them that could see
+it, or the first one named another entry.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from model_service import log_verifier
 from model_service.service.log import verify
 from model_service.service.log.keys import keys_beside
 from tests.faults import attacks
-from tests.faults.attacks import ATTACKS, PUBLIC, STRANGER, Rows
+from tests.faults.attacks import ATTACKS, KIND, PUBLIC, SEALED, STRANGER, Rows
 
 ENTRIES, EVERY = 120, 25
 BYTES, CHECKPOINTS = "a byte of the file", "a checkpoint"
@@ -39,6 +40,30 @@ class Found(NamedTuple):
 
     how: str
     first: int = 0
+
+
+class Done(NamedTuple):
+    """What an attack did.
+
+    Parameters
+    ----------
+    how : str
+    first : int
+        The first bad entry, if an entry is bad.
+    sealed : bool
+        Nothing but what is encrypted was changed.
+    others : tuple of int
+        Entries that may be named instead: those whose erasure may be past reading.
+    """
+
+    how: str
+    first: int = 0
+    sealed: bool = False
+    others: tuple[int, ...] = ()
+
+    def fits(self, found: Found) -> bool:
+        """Say whether a verifier names what it should."""
+        return found.how == NAMED and found.first in (self.first, *self.others)
 
 
 class Target:
@@ -67,12 +92,12 @@ class Target:
         self.keys = keys_beside(self.path)
         self.unread = 0
 
-    def attack(self, kind: str) -> tuple[Found, Found, Found]:
+    def attack(self, kind: str) -> tuple[Done, Found, Found]:
         """Attack once.
 
         Returns
         -------
-        (Found, Found, Found)
+        (Done, Found, Found)
             What was done, and what the two verifiers say of it.
         """
         if kind == CHECKPOINTS:
@@ -81,8 +106,9 @@ class Target:
         if kind == BYTES:
             done = self._attack_a_byte()
         else:
-            rows = Rows(self.rows.entries[:], self.rows.texts[:], self.rows.schema)
-            done = Found(NAMED, ATTACKS[kind](self.chosen, rows))
+            rows = self.rows.copy()
+            first = attacks.attack(self.chosen, kind, rows)
+            done = Done(NAMED, first, sealed=kind == SEALED)
             rows.write(self.copy)
         return done, self.first_verifier(), self.second_verifier()
 
@@ -108,7 +134,7 @@ class Target:
             return Found(DAMAGED)
         return Found(BESIDE if wrong else NOTHING)
 
-    def _attack_a_byte(self) -> Found:
+    def _attack_a_byte(self) -> Done:
         """Change one byte anywhere in the file, but for those that nothing is read from."""
         while True:
             content = bytearray(self.content)
@@ -116,12 +142,19 @@ class Target:
             self.copy.write_bytes(content)
             first = attacks.first_difference(self.copy, self.rows)
             if first is not None:
-                return Found(NAMED, first)
+                sealed = attacks.first_difference(self.copy, self.rows, sealed=False) is None
+                return Done(NAMED, first, sealed, self._erased_by(first))
             if attacks.damaged(self.copy, self.rows):
-                return Found(BESIDE)
+                return Done(BESIDE)
             self.unread += 1
 
-    def _attack_a_checkpoint(self) -> tuple[Found, Found, Found]:
+    def _erased_by(self, seq: int) -> tuple[int, ...]:
+        """Tell what an entry erased, and those after it; nothing if it is no erasure."""
+        if seq > len(self.rows.entries) or self.rows.entries[seq - 1][KIND] != "erasure":
+            return ()
+        return tuple(erased for erased, by, _ in self.rows.notes if by >= seq)
+
+    def _attack_a_checkpoint(self) -> tuple[Done, Found, Found]:
         """Change a bit of one, or have it signed by another key."""
         self.copy.write_bytes(self.content)
         file = self.chosen.choice(sorted(self.checkpoints.iterdir()))
@@ -135,7 +168,7 @@ class Target:
         file.write_bytes(changed)
         self.kept = attacks.kept_in(self.checkpoints.parent)
         try:
-            return Found(BESIDE), self.first_verifier(), self.second_verifier()
+            return Done(BESIDE), self.first_verifier(), self.second_verifier()
         finally:
             file.write_bytes(whole)
             self.kept = kept
@@ -156,16 +189,18 @@ def run(count: int, seed: int, folder: Path) -> tuple[dict[str, Counter[str]], i
         done, first, second = target.attack(kind)
         results[kind].update(["attacks", outcome(done, first)])
         missed = done.first > 0 and NOTHING in (first.how, second.how)
-        if missed or (kind != BYTES and first != second):
+        if done.sealed and done.fits(first) and second.how == NOTHING:
+            results[kind]["seen with keys only"] += 1
+        elif missed or (kind != BYTES and first != second):
             results[kind]["verifiers disagree"] += 1
         elif done.first and first != second:
             results[kind]["named differently"] += 1
     return results, target.unread
 
 
-def outcome(done: Found, first: Found) -> str:
+def outcome(done: Done, first: Found) -> str:
     """Name what came of an attack, by what was done and what the first verifier says."""
-    if done == first and first.how == NAMED:
+    if done.how == NAMED and done.fits(first):
         return "named"
     if done.how == BESIDE and first.how in (BESIDE, NAMED):
         return "told"
@@ -181,6 +216,7 @@ COLUMNS = (
     "file refused",
     "another named",
     "missed",
+    "seen with keys only",
     "verifiers disagree",
     "named differently",
 )

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import apsw
+import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from model_service.service.log import Draft, checkpoint
 from model_service.service.log.checkpoint import Checkpoint, Kept, gather, sign
 from model_service.service.log.entry import GENESIS, digest
+from model_service.service.log.erasure import erasable, erase
 from model_service.service.log.merkle import Range
 from model_service.service.log.schema import GUARDS, SCHEMA
 from model_service.service.log.store import Store, prepare
@@ -30,7 +32,15 @@ STRANGER = Ed25519PrivateKey.from_private_bytes(b"a key that signs for an attack
 Row = tuple[Any, ...]
 
 _SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2"
-SEQ, CALL, REVISION, PREVIOUS, DIGEST = 0, 3, 4, 8, 9
+SEQ, KIND, CALL, REVISION, BODY, PREVIOUS, DIGEST = 0, 2, 3, 4, 7, 8, 9
+
+TABLES = {
+    "entries": "SELECT * FROM entries ORDER BY seq",
+    "texts": "SELECT * FROM private ORDER BY seq, name",
+    "notes": "SELECT * FROM erased ORDER BY seq",
+}
+ERASED_EVERY = 20
+"""An entry that erases the text of an earlier one comes after so many."""
 
 
 @dataclass
@@ -39,19 +49,21 @@ class Rows:
 
     entries: list[Row]
     texts: list[Row]
+    notes: list[Row]
     schema: list[Row]
 
     @classmethod
     def read(cls, path: Path) -> Rows:
         connection = apsw.Connection(str(path))
         try:
-            return cls(
-                connection.execute("SELECT * FROM entries ORDER BY seq").fetchall(),
-                connection.execute("SELECT * FROM private ORDER BY seq, name").fetchall(),
-                connection.execute(_SCHEMA).fetchall(),
-            )
+            tables = {name: connection.execute(sql).fetchall() for name, sql in TABLES.items()}
+            return cls(**tables, schema=connection.execute(_SCHEMA).fetchall())
         finally:
             connection.close()
+
+    def copy(self) -> Rows:
+        """Give others like them, to be changed."""
+        return Rows(self.entries[:], self.texts[:], self.notes[:], self.schema)
 
     def write(self, path: Path) -> None:
         """Put them in the place of what is there; the guards stand again afterwards."""
@@ -61,8 +73,9 @@ class Rows:
         for name in GUARDS:
             connection.execute(f"DROP TRIGGER {name}")
         connection.execute("DROP INDEX entries_unserved")  # it takes no body that is no JSON
-        connection.execute("DELETE FROM private; DELETE FROM entries")
-        for table, rows in (("entries", self.entries), ("private", self.texts)):
+        connection.execute("DELETE FROM erased; DELETE FROM private; DELETE FROM entries")
+        tables = {"entries": self.entries, "private": self.texts, "erased": self.notes}
+        for table, rows in tables.items():
             if rows:
                 marks = ", ".join("?" * len(rows[0]))
                 connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
@@ -71,9 +84,14 @@ class Rows:
         connection.execute("COMMIT")
         connection.close()
 
+    def keep(self, wanted: Callable[[int], bool]) -> None:
+        """Keep only entries of some numbers, with what belongs to them."""
+        for rows in (self.entries, self.texts, self.notes):
+            rows[:] = [row for row in rows if wanted(row[SEQ])]
+
     def renumber(self, number: Callable[[int], int]) -> None:
-        """Give entries, and the texts with them, other numbers."""
-        for rows in (self.entries, self.texts):
+        """Give entries, and what belongs to them, other numbers."""
+        for rows in (self.entries, self.texts, self.notes):
             rows[:] = sorted((number(row[SEQ]), *row[1:]) for row in rows)
 
     def recompute(self, start: int) -> None:
@@ -86,11 +104,18 @@ class Rows:
 
 
 def make_log(folder: Path, *, entries: int, every: int) -> Path:
-    """Write a log of synthetic entries, and checkpoints of it into `folder / checkpoints`."""
+    """Write a log of synthetic entries, and checkpoints of it into `folder / checkpoints`.
+
+    The text of some entries is erased again; the keys of the others lie beside the log.
+    """
     path = folder / "log.db"
     store = Store(path)
     chosen = random.Random(entries)
     for number in range(1, entries + 1):
+        if number % ERASED_EVERY == 0:
+            last = erasable(store, kinds=["assessment"])[-1]
+            erase(store, [last], actor="desk", reason="request")
+            continue
         call, assessment = f"C-{number}", f"0192-{chosen.getrandbits(64):016x}"
         private = {"call": f"words of {number} é 😀".encode(), "explanation": b'{"terms":[]}'}
         drafts = [
@@ -171,8 +196,17 @@ def flip_in_an_entry(chosen: random.Random, rows: Rows) -> int:
 
 
 def flip_in_a_text(chosen: random.Random, rows: Rows) -> int:
-    """One bit of personal text, of its salt, or of its name."""
-    place, column = chosen.randrange(len(rows.texts)), chosen.choice((1, 2, 3))
+    """One bit of encrypted text or of its nonce."""
+    return _change_a_text(chosen, rows, chosen.choice((2, 3)))
+
+
+def flip_in_a_name(chosen: random.Random, rows: Rows) -> int:
+    """One bit of the name of personal text."""
+    return _change_a_text(chosen, rows, 1)
+
+
+def _change_a_text(chosen: random.Random, rows: Rows, column: int) -> int:
+    place = chosen.randrange(len(rows.texts))
     row = list(rows.texts[place])
     row[column] = flipped(chosen, row[column])
     rows.texts[place] = tuple(row)
@@ -184,20 +218,42 @@ def remove_a_text(chosen: random.Random, rows: Rows) -> int:
     return int(rows.texts.pop(chosen.randrange(len(rows.texts)))[SEQ])
 
 
+def put_text_back(chosen: random.Random, rows: Rows) -> int:
+    """Text comes back, or something like it, that was erased."""
+    seq = chosen.choice(rows.notes)[SEQ]
+    rows.texts = sorted([*rows.texts, (seq, *chosen.choice(rows.texts)[1:])])
+    return int(seq)
+
+
+def change_a_note(chosen: random.Random, rows: Rows) -> int:
+    """The note of an erasure tells of another entry, or of another erasure, or is gone."""
+    place = chosen.randrange(len(rows.notes))
+    seq, by, destroyed = rows.notes.pop(place)
+    what = chosen.choice(("seq", "by", "gone"))
+    there = {row[SEQ] for row in rows.notes}
+    if what == "gone":
+        return int(seq)
+    if what == "by":
+        rows.notes.insert(place, (seq, flipped(chosen, by), destroyed))
+        return int(seq)
+    others = [row[SEQ] for row in rows.entries if row[SEQ] not in there | {seq}]
+    other = chosen.choice(others)
+    rows.notes.append((other, by, destroyed))
+    return int(min(seq, other))
+
+
 def remove(chosen: random.Random, rows: Rows) -> int:
     """An entry, or some in a row, leave a gap."""
     seq = _any_entry(chosen, rows)
     end = seq + chosen.randint(1, 3)
-    for table in (rows.entries, rows.texts):
-        table[:] = [row for row in table if not seq <= row[SEQ] < end]
+    rows.keep(lambda number: not seq <= number < end)
     return seq
 
 
 def remove_and_renumber(chosen: random.Random, rows: Rows) -> int:
     """An entry goes and the later ones move up."""
     seq = _any_entry(chosen, rows)
-    for table in (rows.entries, rows.texts):
-        table[:] = [row for row in table if row[SEQ] != seq]
+    rows.keep(lambda number: number != seq)
     rows.renumber(lambda number: number - (number > seq))
     return seq
 
@@ -237,8 +293,7 @@ def move(chosen: random.Random, rows: Rows) -> int:
 def cut_the_tail(chosen: random.Random, rows: Rows) -> int:
     """All entries from one on are gone."""
     seq = _any_entry(chosen, rows)
-    for table in (rows.entries, rows.texts):
-        table[:] = [row for row in table if row[SEQ] < seq]
+    rows.keep(lambda number: number < seq)
     return seq
 
 
@@ -256,10 +311,16 @@ def change_a_field(chosen: random.Random, rows: Rows) -> int:
     return _change(chosen, rows, range(1, PREVIOUS))
 
 
+SEALED = "a bit of encrypted text"
+"""The attack that nobody sees without the record keys."""
+
 ATTACKS: dict[str, Callable[[random.Random, Rows], int]] = {
     "a bit of an entry": flip_in_an_entry,
-    "a bit of personal text": flip_in_a_text,
+    SEALED: flip_in_a_text,
+    "a bit of a text's name": flip_in_a_name,
     "personal text removed": remove_a_text,
+    "erased text put back": put_text_back,
+    "the note of an erasure": change_a_note,
     "entries removed": remove,
     "an entry removed, later ones renumbered": remove_and_renumber,
     "an entry inserted": insert,
@@ -272,23 +333,48 @@ ATTACKS: dict[str, Callable[[random.Random, Rows], int]] = {
     "two entries swapped, later digests made anew": _made_anew(swap),
     "an entry moved, later digests made anew": _made_anew(move),
 }
-"""Attack on the rows → what does it; it returns the first bad entry."""
+"""Attack on the rows → what does it; it returns the first entry that is not as it was."""
+
+
+def attack(chosen: random.Random, kind: str, rows: Rows) -> int:
+    """Attack rows; returns the first bad entry.
+
+    Where it is an erasure that is not as it was, that is an entry whose text is now missing.
+    """
+    return min([ATTACKS[kind](chosen, rows), *_without_record(rows)])
+
+
+def _without_record(rows: Rows) -> Iterator[int]:
+    """Tell the entries whose text is gone and, as the chain says now, was not erased."""
+    kept = {row[SEQ] for row in rows.texts}
+    for row in rows.entries:
+        if row[KIND] == "erasure":
+            with contextlib.suppress(ValueError, KeyError):
+                kept.update(orjson.loads(row[BODY])["entries"])
+    for row in rows.entries:
+        if row[SEQ] not in kept and '"private":' in row[BODY]:
+            yield row[SEQ]
 
 
 # --- attacks on bytes ------------------------------------------------------------------------
 
 
-def first_difference(path: Path, rows: Rows) -> int | None:
+def first_difference(path: Path, rows: Rows, *, sealed: bool = True) -> int | None:
     """Tell the first entry that a file does not hold as it was, reading it all and comparing it.
 
-    None if every entry and text is there to the letter.
+    None if every entry, text and note is there to the letter. Without `sealed`, what is encrypted
+    is not compared.
     """
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    entries = _until(connection, "SELECT * FROM entries ORDER BY seq", rows.entries)
-    texts = _until(connection, "SELECT * FROM private ORDER BY seq", rows.texts)
+    tables = [("entries", rows.entries), ("notes", rows.notes)]
+    found = [_until(connection, TABLES[name], there) for name, there in tables]
+    if sealed:
+        found.append(_until(connection, TABLES["texts"], rows.texts))
+    else:
+        names = [row[:2] for row in rows.texts]
+        found.append(_until(connection, TABLES["texts"].replace("*", "seq, name"), names))
     connection.close()
-    found = [seq for seq in (entries, texts) if seq is not None]
-    return min(found, default=None)
+    return min((seq for seq in found if seq is not None), default=None)
 
 
 def damaged(path: Path, rows: Rows) -> bool:
@@ -310,7 +396,9 @@ def _until(connection: apsw.Connection, sql: str, rows: list[Row]) -> int | None
             if read == len(rows):
                 return int(row[SEQ])
             if row != rows[read]:
-                return int(rows[read][SEQ])
+                was, now = rows[read][SEQ], row[SEQ]
+                before = rows[read - 1][SEQ] if read else 0
+                return int(now if isinstance(now, int) and before < now < was else was)
             read += 1
     except (UnicodeDecodeError, apsw.Error):
         pass

@@ -150,7 +150,8 @@ def _rows(connection: apsw.Connection, sql: str) -> Iterator[Row]:
 def _erased(connection: apsw.Connection) -> dict[int, int]:
     """Collect what was erased, and by which entry, from the chain itself; it is checked later."""
     found: dict[int, int] = {}
-    sql = "SELECT seq, body FROM entries WHERE kind = 'erasure' ORDER BY seq"
+    # As bytes, so that those of one that make no text hide no other.
+    sql = "SELECT seq, CAST(body AS BLOB) FROM entries WHERE kind = 'erasure' ORDER BY seq"
     for by, body in takewhile(_readable, _rows(connection, sql)):
         try:
             for seq in orjson.loads(body)["entries"]:

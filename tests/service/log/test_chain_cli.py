@@ -31,8 +31,7 @@ def run(home: Path, *arguments: str | Path) -> Result:
 
 def cut(home: Path, size: int) -> None:
     rows = Rows.read(home / "log.db")
-    del rows.entries[size:]
-    rows.texts = [row for row in rows.texts if row[0] <= size]
+    rows.keep(lambda seq: seq <= size)
     rows.write(home / "log.db")
 
 

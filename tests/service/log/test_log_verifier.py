@@ -127,6 +127,7 @@ def test_text_that_was_erased_is_not_missed(path: Path, tmp_path: Path) -> None:
     with pytest.raises(log_verifier.Bad, match="its text is missing") as bad:
         log_verifier.verify(copy, [])
     assert bad.value.first == seq
+    rows.notes.insert(0, (seq, ENTRIES + 1, 1))
     last = rows.entries[-1]
     body = orjson.dumps({"entries": [seq]}).decode()
     rows.entries.append(
@@ -135,6 +136,13 @@ def test_text_that_was_erased_is_not_missed(path: Path, tmp_path: Path) -> None:
     rows.recompute(ENTRIES + 1)
     rows.write(copy)
     assert log_verifier.verify(copy, stated(path))[0] == ENTRIES + 1
+    for by in (ENTRIES, None):  # the note tells of another erasure, or is gone
+        rows.notes[:1] = [] if by is None else [(seq, by, 1)]
+        rows.write(copy)
+        found = verify(copy).fault
+        with pytest.raises(log_verifier.Bad, match="note of its erasure") as bad:
+            log_verifier.verify(copy, [])
+        assert found is not None and found.seq == bad.value.first == seq
     rows.texts.insert(0, (seq, "call", b"", b""))
     rows.write(copy)
     with pytest.raises(log_verifier.Bad, match="too much text"):
@@ -224,8 +232,7 @@ def test_it_runs_as_a_command_of_its_own(path: Path, tmp_path: Path) -> None:
     copy = tmp_path / "log.db"
     rows = Rows.read(path)
     copy.write_bytes(path.read_bytes())
-    del rows.entries[30:]
-    rows.texts = [row for row in rows.texts if row[0] <= 30]
+    rows.keep(lambda seq: seq <= 30)
     rows.write(copy)
     assert run(copy, *against) == (1, "", f"{copy}: entry 31: missing\n")
     assert run(copy)[0] == 0  # nothing tells without a checkpoint
