@@ -26,6 +26,7 @@ from model_service.service.edge import Edge
 from model_service.service.holdback import HoldBack
 from model_service.service.loading import Releases
 from model_service.service.log import DecisionLog, Draft, LogUnavailable
+from model_service.service.log.checkpointer import Checkpointer
 from model_service.service.modes import Modes
 from model_service.service.opening import open_store
 from model_service.service.premises import Premises
@@ -58,6 +59,9 @@ ROUTERS = (
     health.router,
 )
 
+STOPPING_SECONDS = 5
+"""How long the last checkpoint may take when the service stops."""
+
 SERVICE = "service"
 """The actor of what nobody in particular did."""
 
@@ -87,6 +91,13 @@ def create_app(settings: Settings) -> FastAPI:
         busy_timeout_ms=settings.busy_timeout_ms,
     )
 
+    checkpoints = Checkpointer(
+        decisions,
+        settings.checkpoints_path,
+        settings.checkpoint_key_path,
+        entries=settings.checkpoint_entries,
+        seconds=settings.checkpoint_seconds,
+    )
     premises = Premises(decisions)
 
     async def record(release: Release) -> None:
@@ -109,12 +120,17 @@ def create_app(settings: Settings) -> FastAPI:
         await releases.check()
         _say_what_is_missing(decisions, accounts)
         watching = asyncio.create_task(releases.watch())
+        witnessing = asyncio.create_task(checkpoints.watch())
         try:
             yield
         finally:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
+            await decisions.settled()
+            checkpoints.stop()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(witnessing, STOPPING_SECONDS)
             decisions.close()
             accounts.close()
 
@@ -139,6 +155,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.log = decisions
+    app.state.checkpoints = checkpoints
     app.state.accounts = accounts
     app.state.releases = releases
     app.state.modes = modes = Modes(decisions)

@@ -36,6 +36,11 @@ ACCESS: dict[str, frozenset[Role] | None] = {
     "create_outcome": _roles("dispatcher", "supervisor", "cad"),
     "read_call": _roles("dispatcher", "supervisor", "auditor"),
     "read_log": _roles("supervisor", "auditor", "administrator"),
+    "read_proof": _roles("supervisor", "auditor", "administrator"),
+    # Nothing but counts, times and hashes of what can't be guessed: whoever keeps them from outside
+    # is who can tell later that the log was changed.
+    "read_checkpoint": PUBLIC,
+    "read_consistency": PUBLIC,
     "read_model": EVERYONE,
     "read_mode": EVERYONE,
     "switch_mode": _roles("supervisor", "administrator"),

@@ -1,4 +1,4 @@
-"""`crisiscall log`: verify the decision log, export it, and erase personal text from it."""
+"""`crisiscall log`: verify the decision log, prove what is in it, export it, erase text from it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ import click
 
 from data.errors import InputError
 from model_service.model.decision import OVERRIDE_REASONS
+from model_service.service.chain_cli import (
+    COMMANDS,
+    checkpoints_option,
+    entries,
+    gather,
+    keys_option,
+    progress,
+)
 from model_service.service.cli import home_option
 from model_service.service.erase_cli import erase, retain, rotate_key
 from model_service.service.settings import load_settings
@@ -21,50 +29,74 @@ MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%
     epilog="""\b
 Examples:
   crisiscall log verify
+  crisiscall log proof 1042 > entry-1042.json
   crisiscall log export --out log.csv --since 2026-11-01
   crisiscall log erase --call C-1042 --by r.alvarez
 """
 )
 def log() -> None:
-    """Verify and export the decision log, and erase text from it, whether or not the service runs.
+    """Verify, prove and export the decision log, and erase text from it, also while it is in use.
 
     It is the file that CRISISCALL_LOG names, or log.db in the service's home.
     """
 
 
-for verb in (erase, retain, rotate_key):
-    log.add_command(verb)
+for command in (*COMMANDS, erase, retain, rotate_key):
+    log.add_command(command)
 
 
-@log.command(epilog="Example: crisiscall log verify --expect 1042:9f0c…")
+@log.command(
+    epilog="""\b
+Examples:
+  crisiscall log verify
+  crisiscall log verify --checkpoints /mnt/witness --key checkpoint.pub
+  crisiscall log verify --expect 1042:9f0c…
+"""
+)
+@checkpoints_option(required=False)
+@keys_option
 @click.option(
     "--expect",
     metavar="SEQUENCE:DIGEST",
-    help="An entry that somebody was given, such as the `log` of an answer: without one, a log "
-    "whose last entries were cut off looks whole.",
+    help="An entry that somebody was given, such as the `log` of an answer.",
 )
 @home_option
-def verify(expect: str | None, home: Path | None) -> None:
-    """Check every entry of the log against the chain.
+def verify(
+    places: tuple[Path, ...], keys: tuple[str, ...], expect: str | None, home: Path | None
+) -> None:
+    """Check every entry of the log against the chain and against checkpoints.
+
+    A log whose last entries were cut off, or that was made anew from some entry on, shows against
+    what somebody else kept: checkpoints, best from outside, or an entry of an answer.
 
     Exits with 1 and names the first bad entry if there is one. Personal text is checked too where
     the record keys are at hand.
     """
     from model_service.service.log import verify as walk
+    from model_service.service.log.checkpoint import Kept
     from model_service.service.opening import open_keys
 
     settings = load_settings(home=home)
-    path, keys = settings.log_path, open_keys(settings)
-    found = walk(
-        path,
-        expected=None if expect is None else _head(expect),
-        keys=keys if keys.there() else None,
-    )
-    if found.fault is not None:
-        click.echo(f"{path}: entry {found.fault.seq}: {found.fault.what}", err=True)
+    path, own, record_keys = settings.log_path, settings.checkpoints_path, open_keys(settings)
+    used = places or ((own,) if own.is_dir() else ())
+    kept = gather(used, keys, settings) if used else Kept()
+    with progress("verifying", entries(path)) as tell:
+        found = walk(
+            path,
+            expected=None if expect is None else _head(expect),
+            kept=kept,
+            keys=record_keys if record_keys.there() else None,
+            progress=tell,
+        )
+    for what in [*([] if found.fault is None else [found.fault.words()]), *found.beside]:
+        click.echo(f"{path}: {what}", err=True)
+    if not found.whole:
         sys.exit(1)
     sequence, digest = found.head
-    click.echo(f"{path}: {found.entries:,} entries, whole; the last is {sequence}:{digest}")
+    click.echo(
+        f"{path}: {found.entries:,} entries, whole; the last is {sequence}:{digest}; "
+        f"{len(kept.checkpoints):,} checkpoints vouch for the first {found.covered:,}"
+    )
 
 
 def _head(text: str) -> tuple[int, str]:

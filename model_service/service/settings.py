@@ -64,6 +64,23 @@ class Settings(BaseSettings):
         "there; home/keys/holdback.key if not set.",
     )
 
+    checkpoint_key: Path | None = Field(
+        None,
+        description="Key that signs checkpoints of the log, made if it is not there, its public "
+        "part beside it; home/keys/checkpoint.key if not set.",
+    )
+    checkpoints: Path | None = Field(
+        None,
+        description="Folder that signed checkpoints of the log are added to, best one in which the "
+        "service can add and not change; home/checkpoints if not set.",
+    )
+    checkpoint_entries: int = Field(
+        1000, ge=1, le=4096, description="A checkpoint is taken after so many entries …"
+    )
+    checkpoint_seconds: float = Field(
+        300.0, ge=1, description="… or after this, if there is any new entry."
+    )
+
     host: str = Field("127.0.0.1", description="Address to listen on; this machine's own alone.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 is any free one.")
     log_level: LogLevel = Field("info", description="What the service's own log lines tell:")
@@ -132,6 +149,16 @@ class Settings(BaseSettings):
     def key_encryption_key_path(self) -> Path:
         """File of the key under which the record keys are encrypted."""
         return self.key_encryption_key_file or self.home / "keys" / "log.key"
+
+    @property
+    def checkpoint_key_path(self) -> Path:
+        """File of the key that signs checkpoints."""
+        return self.checkpoint_key or self.home / "keys" / "checkpoint.key"
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.checkpoints or self.home / "checkpoints"
 
     @property
     def accounts_path(self) -> Path:

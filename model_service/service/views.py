@@ -355,6 +355,40 @@ class LogPage(View):
     next: int | None = Field(description="`after` of the next page; null if this is the last.")
 
 
+class CheckpointView(View):
+    """A signed statement of what the log was; `crisiscall log verify` says how to use it."""
+
+    format: Literal["crisiscall-checkpoint-1"]
+    head: str = Field(description="Digest of the last entry.")
+    key: str = Field(description="Public key (Ed25519) in hex.")
+    marks: str = Field(description="First 8 digits of the digest of each of the last entries.")
+    root: str = Field(description="Merkle root (RFC 9162) over the digests of all entries.")
+    signature: str = Field(description="Over the canonical JSON of all the other fields.")
+    size: int = Field(description="Number of entries.")
+    time: str
+
+
+class InclusionView(View):
+    """Proof that an entry is in the log of a checkpoint."""
+
+    format: Literal["crisiscall-inclusion-1"]
+    entry: str = Field(description="Canonical JSON of the entry; its digest is the SHA-256 of it.")
+    seq: int
+    size: int
+    path: list[str] = Field(description="Hashes of RFC 9162, 2.1.3, in hex.")
+
+
+class ConsistencyView(View):
+    """Proof that the log of one checkpoint grew out of that of an earlier one."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    format: Literal["crisiscall-consistency-1"]
+    from_: int = Field(alias="from", description="Size of the earlier checkpoint.")
+    to: int = Field(description="Size of the later one.")
+    path: list[str] = Field(description="Hashes of RFC 9162, 2.1.4, in hex.")
+
+
 class ThresholdsView(View):
     """Probabilities that separate the bands; `high` above 1 means never."""
 

@@ -11,7 +11,11 @@ store.py    the one writer: whole batches, or nothing
 reading.py  questions that routes ask of the log
 log.py      the store under an event loop: group commit
 snapshot.py the file at one moment, read-only, while the service writes
-verify.py   walks the chain and names the first bad entry
+merkle.py   the tree over the entries' digests; its proofs
+checkpoint.py    signed statements of what the log was, for others to keep
+checkpointer.py  takes them while the log grows
+proof.py    proofs for somebody who holds only checkpoints
+verify.py   walks the chain, compares it with checkpoints, names the first bad entry
 export.py   what is in the log as rows, one per assessment
 
 No record, no recommendation: an answer goes out only after its entry is on disk.

@@ -109,6 +109,14 @@ def stamp(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def content(entry: Entry) -> bytes:
+    """Write the canonical JSON of an entry: the bytes that its digest is made of."""
+    fields: dict[str, Any] = entry._asdict()
+    del fields["digest"]
+    fields["body"] = orjson.Fragment(entry.body)
+    return canonical(fields)
+
+
 def canonical(value: Any) -> bytes:
     """Write JSON with sorted keys and no spaces: the same value gives the same bytes."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

@@ -197,6 +197,12 @@ class Reader:
         sql = "SELECT * FROM entries WHERE seq > ? AND kind = ? ORDER BY seq LIMIT ?"
         return self._all(sql, after, kind, limit)
 
+    def digests(self, *, after: int, limit: int) -> list[bytes]:
+        """List the digests of the entries after one, in order."""
+        sql = "SELECT digest FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
+        with self._store.reading() as connection:
+            return [bytes.fromhex(found) for (found,) in connection.execute(sql, (after, limit))]
+
     def private(self, entry: Entry) -> dict[str, bytes]:
         """Read the personal text of an entry that is still there.
 

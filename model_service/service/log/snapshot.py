@@ -42,15 +42,17 @@ def snapshot(path: Path) -> Iterator[apsw.Connection]:
         raise UnreadableLog(f"{path} can't be read: give the file of a decision log") from None
     try:
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        with connection:
-            connection.execute("SELECT 1 FROM entries LIMIT 1").fetchall()  # it begins here
-            version = connection.pragma("user_version")
-            if version != schema.VERSION:
-                raise UnreadableLog(
-                    f"{path} is of version {version}, this is {schema.VERSION}: a log of version 1 "
-                    "is brought up to it when a service is started on it"
-                )
-            yield connection
+        # No `with connection`: its end would fail once anything could not be read, though whoever
+        # reads has made the best of that.
+        connection.execute("BEGIN")
+        connection.execute("SELECT 1 FROM entries LIMIT 1").fetchall()  # it begins here
+        version = connection.pragma("user_version")
+        if version != schema.VERSION:
+            raise UnreadableLog(
+                f"{path} is of version {version}, this is {schema.VERSION}: a log of version 1 "
+                "is brought up to it when a service is started on it"
+            )
+        yield connection
     except apsw.Error:
         raise UnreadableLog(
             f"{path} can't be read to its end: it is no decision log, or damaged"

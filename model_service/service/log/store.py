@@ -30,6 +30,7 @@ Head = tuple[int, str]
 
 _INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_PRIVATE = "INSERT INTO private VALUES (?, ?, ?, ?)"
+SALT_BYTES = 16
 _HEAD = "SELECT seq, digest FROM entries ORDER BY seq DESC LIMIT 1"
 
 
@@ -48,11 +49,17 @@ class Prepared(NamedTuple):
 
 
 def prepare(draft: Draft) -> Prepared:
-    """Settle a draft's time and bytes, so that no draft can spoil the batch it is written with."""
+    """Settle a draft's time and bytes, so that no draft can spoil the batch it is written with.
+
+    Every entry holds something that can't be guessed, or else whoever sees a digest of it, as in a
+    checkpoint, could find out by trying who signed in when, or what was decided.
+    """
     private = tuple((name, seal(text)) for name, text in draft.private.items())
     body = dict(draft.body)
     if private:
         body["private"] = {name: sealed.digest for name, sealed in private}
+    else:
+        body["salt"] = os.urandom(SALT_BYTES).hex()
     at = stamp(draft.at or now())
     return Prepared(draft, at, canonical(body).decode(), private, os.urandom(KEY_BYTES))
 

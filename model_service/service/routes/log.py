@@ -1,17 +1,27 @@
-"""Pages of the decision log."""
+"""Pages of the decision log, its checkpoints and its proofs."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Query, Request
+from fastapi import Path as PathParameter
 from starlette.responses import Response
 
 from model_service.model.teams import UnservedReason
 from model_service.service.log import DecisionLog, Kind
+from model_service.service.log.checkpointer import Checkpointer
 from model_service.service.log.reading import MAX_PAGE
-from model_service.service.routes.parts import answer, problems
-from model_service.service.views import LogPage, entry_view
+from model_service.service.problems import not_found
+from model_service.service.routes.parts import JSON, answer, problems
+from model_service.service.views import (
+    CheckpointView,
+    ConsistencyView,
+    InclusionView,
+    LogPage,
+    entry_view,
+)
 
 router = APIRouter(prefix="/v1/log", tags=["log"])
 
@@ -57,3 +67,76 @@ async def read_log(
             "next": entries[-1].seq if more else None,
         }
     )
+
+
+@router.get(
+    "/checkpoint",
+    name="read_checkpoint",
+    response_model=None,
+    responses={200: {"model": CheckpointView}, **problems(404, 422)},
+)
+async def read_checkpoint(
+    request: Request,
+    size: Annotated[
+        int | None,
+        Query(ge=1, le=LARGEST, description="Number of entries; the latest one if not given."),
+    ] = None,
+) -> Response:
+    """Read the latest signed checkpoint of the log, or an earlier one.
+
+    Whoever keeps it can tell later whether the log still begins with the same entries. It holds
+    nothing personal, and anyone may ask for it.
+    """
+    checkpoints = _checkpoints(request)
+    found = checkpoints.latest
+    if size is not None:  # in a thread: the folder may be on another machine's disk
+        found = await asyncio.to_thread(checkpoints.of_size, size)
+    if found is None:
+        raise not_found("checkpoint")
+    return Response(found.content(), media_type=JSON)
+
+
+@router.get(
+    "/consistency",
+    name="read_consistency",
+    response_model=None,
+    responses={200: {"model": ConsistencyView}, **problems(404, 422, 503)},
+)
+async def read_consistency(
+    request: Request,
+    old: Annotated[int, Query(alias="from", ge=1, le=LARGEST, description="Entries then.")],
+    new: Annotated[int, Query(alias="to", ge=1, le=LARGEST, description="Entries later.")],
+) -> Response:
+    """Prove that the log of one checkpoint begins with all entries of an earlier one.
+
+    The proof is hashes alone, and anyone may ask for it.
+    """
+    proof = _checkpoints(request).prove_growth(old, new)
+    if proof is None:
+        raise not_found("log of so many entries in a checkpoint")
+    return answer(proof)
+
+
+@router.get(
+    "/{seq}/proof",
+    name="read_proof",
+    response_model=None,
+    responses={200: {"model": InclusionView}, **problems(401, 403, 404, 422, 503)},
+)
+async def read_proof(
+    request: Request,
+    seq: Annotated[int, PathParameter(ge=1, le=LARGEST, description="Number of the entry.")],
+    size: Annotated[
+        int | None,
+        Query(ge=1, le=LARGEST, description="Of the checkpoint; the latest one if not given."),
+    ] = None,
+) -> Response:
+    """Prove that an entry is in the log, to somebody who holds only a checkpoint."""
+    proof = _checkpoints(request).prove_entry(seq, size)
+    if proof is None:
+        raise not_found("entry in a checkpoint")
+    return answer(proof)
+
+
+def _checkpoints(request: Request) -> Checkpointer:
+    return cast(Checkpointer, request.app.state.checkpoints)

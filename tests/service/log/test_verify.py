@@ -11,6 +11,7 @@ from data.errors import InputError
 from model_service.service.log import Draft, verify
 from model_service.service.log.entry import Entry, digest
 from model_service.service.log.keys import keys_beside
+from model_service.service.log.schema import GUARDS, SCHEMA
 from model_service.service.log.store import Store, prepare
 
 COUNT = 30
@@ -29,14 +30,13 @@ def path(tmp_path: Path) -> Path:
 
 
 def tamper(path: Path, *statements: str) -> None:
-    """Change a log as somebody would who owns the file."""
+    """Change a log as somebody would who owns the file, and put its guards back."""
     connection = apsw.Connection(str(path))
-    for (name,) in connection.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
-    ).fetchall():
+    for name in GUARDS:
         connection.execute(f"DROP TRIGGER {name}")
     for statement in statements:
         connection.execute(statement)
+    connection.execute(SCHEMA)
     connection.close()
 
 
@@ -83,7 +83,10 @@ def test_a_whole_log_verifies(path: Path) -> None:
             (7, "has text that it does not name"),
         ),
         ("INSERT INTO private VALUES (99, 'more', x'00', x'00')", (99, "text of no entry")),
-        ("INSERT INTO private VALUES (0, 'more', x'00', x'00')", (1, "its text is missing")),
+        (
+            "INSERT INTO private VALUES (0, 'more', x'00', x'00')",
+            (1, "there is text of no entry before it"),
+        ),
     ],
 )
 def test_the_first_bad_entry_is_named(
