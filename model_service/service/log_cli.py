@@ -1,4 +1,4 @@
-"""`crisiscall log`: verify the decision log, export it, and erase personal text from it."""
+"""`crisiscall log`: verify, export and replay the decision log, and erase text from it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import click
 
 from data.errors import InputError
 from model_service.model.decision import OVERRIDE_REASONS
-from model_service.service.cli import home_option
+from model_service.service.cli import MOMENT, home_option
 from model_service.service.erase_cli import erase, retain, rotate_key
+from model_service.service.replay_cli import replay
 from model_service.service.settings import load_settings
-
-MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
 
 @click.group(
@@ -26,13 +25,14 @@ Examples:
 """
 )
 def log() -> None:
-    """Verify and export the decision log, and erase text from it, whether or not the service runs.
+    """Verify, export and replay the decision log, and erase text from it.
 
-    It is the file that CRISISCALL_LOG names, or log.db in the service's home.
+    It works whether or not the service runs. The log is the file that
+    CRISISCALL_LOG names, or log.db in the service's home.
     """
 
 
-for verb in (erase, retain, rotate_key):
+for verb in (erase, retain, rotate_key, replay):
     log.add_command(verb)
 
 

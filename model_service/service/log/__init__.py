@@ -13,6 +13,7 @@ log.py      the store under an event loop: group commit
 snapshot.py the file at one moment, read-only, while the service writes
 verify.py   walks the chain and names the first bad entry
 export.py   what is in the log as rows, one per assessment
+replay.py   recomputes assessments from their records and releases
 
 No record, no recommendation: an answer goes out only after its entry is on disk.
 """
