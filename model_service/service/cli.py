@@ -20,9 +20,6 @@ from model_service.service.telemetry import LEVELS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
-"""A day, or a moment; UTC."""
-
 GRACE_SECONDS = 5
 """Requests that are under way get this long when the service is stopped."""
 

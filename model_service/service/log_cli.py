@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from data.errors import InputError
-from model_service.model.decision import OVERRIDE_REASONS
-from model_service.service.cli import MOMENT, home_option
+from model_service.service.asking import filter_options
+from model_service.service.cli import home_option
 from model_service.service.erase_cli import erase, retain, rotate_key
 from model_service.service.replay_cli import replay
 from model_service.service.settings import load_settings
@@ -88,31 +88,7 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write, .jsonl, .csv or .parquet; it must not be there yet.",
 )
-@click.option(
-    "--since",
-    type=MOMENT,
-    metavar="DAY",
-    help="First day, or moment such as 2026-11-01T14:30 (UTC).",
-)
-@click.option(
-    "--until", type=MOMENT, metavar="DAY", help="Day or moment (UTC) before which to stop."
-)
-@click.option("--neighborhood", multiple=True, help="Only calls from here.")
-@click.option("--recommendation", multiple=True, help="Only where this response was recommended.")
-@click.option(
-    "--decision",
-    multiple=True,
-    type=click.Choice(["accept", "override", "commit", "none"]),
-    help="Only where this was decided last.",
-)
-@click.option(
-    "--reason",
-    multiple=True,
-    type=click.Choice(OVERRIDE_REASONS),
-    help="Only what was overridden last for this reason.",
-)
-@click.option("--actor", multiple=True, help="Only what this user assessed or decided on.")
-@click.option("--release", multiple=True, help="Only of the release of this name or digest.")
+@filter_options
 @click.option(
     "--with-narratives",
     is_flag=True,
@@ -122,17 +98,10 @@ Examples:
 @home_option
 def export(
     out: Path,
-    since: datetime | None,
-    until: datetime | None,
-    neighborhood: tuple[str, ...],
-    recommendation: tuple[str, ...],
-    decision: tuple[str, ...],
-    reason: tuple[str, ...],
-    actor: tuple[str, ...],
-    release: tuple[str, ...],
     with_narratives: bool,
     by: str | None,
     home: Path | None,
+    **asked: Any,
 ) -> None:
     """Write the log as rows, one per assessment, as it is at this moment.
 
@@ -142,6 +111,7 @@ def export(
     from model_service.service.accounts import check_name
     from model_service.service.database import check_sqlite
     from model_service.service.log import export as exporting
+    from model_service.service.log.filters import Filters
     from model_service.service.log.reading import Reader, Snapshot
     from model_service.service.log.snapshot import snapshot
     from model_service.service.opening import open_keys, open_store
@@ -152,16 +122,7 @@ def export(
     kind = exporting.format_of(out)
     if out.exists():
         raise InputError(f"{out} is there already; name a new file")
-    filters = exporting.Filters(
-        since=since and since.replace(tzinfo=UTC),
-        until=until and until.replace(tzinfo=UTC),
-        neighborhood=neighborhood,
-        recommendation=recommendation,
-        decision=decision,
-        reason=reason,
-        actor=actor,
-        release=release,
-    )
+    filters = Filters(**asked)
     if with_narratives:
         if by is None:
             raise InputError("say who reads the narratives: --by NAME")

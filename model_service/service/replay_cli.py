@@ -7,14 +7,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from data.errors import InputError
-from model_service.service.cli import MOMENT, home_option
+from model_service.service.asking import time_options
+from model_service.service.cli import home_option
 from model_service.service.settings import load_settings
 
 if TYPE_CHECKING:
@@ -30,15 +31,7 @@ Examples:
   crisiscall log replay --call C-1042 --releases /mnt/archive/releases
 """
 )
-@click.option(
-    "--since",
-    type=MOMENT,
-    metavar="DAY",
-    help="First day, or moment such as 2026-11-01T14:30 (UTC).",
-)
-@click.option(
-    "--until", type=MOMENT, metavar="DAY", help="Day or moment (UTC) before which to stop."
-)
+@time_options
 @click.option("--call", metavar="ID", help="Only the revisions of this call.")
 @click.option("--assessment", metavar="ID", help="Only this one.")
 @click.option(
@@ -83,8 +76,8 @@ def replay(
             yield Reader(Snapshot(connection, keys))
 
     asked = Asked(
-        since=since and since.replace(tzinfo=UTC),
-        until=until and until.replace(tzinfo=UTC),
+        since=since,
+        until=until,
         call_id=call,
         assessment_id=assessment,
     )

@@ -352,7 +352,10 @@ class LogPage(View):
     """A page of the log."""
 
     entries: list[EntryView]
-    next: int | None = Field(description="`after` of the next page; null if this is the last.")
+    next: int | None = Field(
+        description="`after` of the next page; null at the end of the log. A filtered page may be "
+        "short, or empty, and not the last."
+    )
 
 
 class ThresholdsView(View):
