@@ -8,7 +8,9 @@ scrub.py    the two halves of that, which the store needs too
 upgrade.py  a log of version 1, in the clear, becomes one of this version
 schema.py   the tables and the guards that keep them append-only
 store.py    the one writer: whole batches, or nothing
+spool.py    where decisions wait while the log can't be written
 reading.py  questions that routes ask of the log
+filters.py  which entries are wanted, by what they tell
 log.py      the store under an event loop: group commit
 snapshot.py the file at one moment, read-only, while the service writes
 verify.py   walks the chain and names the first bad entry
