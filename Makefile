@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint lock docs clean
+.PHONY: help setup run test faults lint lock docs clean
 
 help:            ## This list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/'
@@ -26,6 +26,9 @@ run: setup       ## Synthesise calls, train, start the service, send it a few ca
 
 test: setup      ## Lint, types, layers, tests
 	@.ci/check
+
+faults: setup    ## 200 kills under load, 200 that lose unsynced writes, and a log that fails: half an hour
+	@python -m tests.faults.run
 
 lock: setup      ## Renew requirements.lock from pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \

@@ -18,7 +18,7 @@ from model_service.service.log.export import export_rows
 from model_service.service.log.filters import Filters
 from model_service.service.views import DecisionView, KeptDecisionView
 from tests.builders import a_call, make_champion
-from tests.faults.conftest import Faults
+from tests.faults.faulty import WAYS, Faults, away, locked
 from tests.harness import Service, assert_problem, running
 from training.cli import cli
 
@@ -62,51 +62,12 @@ def decisions(service: Service) -> list[Entry]:
     return service.log.read.page(kind="decision")
 
 
-def away(path: Path) -> Callable[[], None]:
-    """Take the folder's log away; returns what brings it back."""
-    moved = path.with_name("elsewhere.db")
-    path.rename(moved)
-
-    def back() -> None:
-        moved.rename(path)
-
-    return back
-
-
-def locked(path: Path) -> Callable[[], None]:
-    other = apsw.Connection(str(path))
-    other.execute("BEGIN IMMEDIATE")
-
-    def free() -> None:
-        other.execute("ROLLBACK")
-        other.close()
-
-    return free
-
-
-def failing(faults: type[Faults], error: type[Exception]) -> Callable[[], None]:
-    faults.write = error
-
-    def heal() -> None:
-        faults.write = None
-
-    return heal
-
-
-@pytest.fixture(params=["full", "read-only", "input/output", "gone", "locked", "no keys"])
+@pytest.fixture(params=WAYS)
 def broken(
     request: pytest.FixtureRequest, service: Service, faults: type[Faults]
 ) -> Callable[[], Callable[[], None]]:
     """Break the log in some way; what comes back mends it."""
-    path = service.settings.log_path
-    return {
-        "full": lambda: failing(faults, apsw.FullError),
-        "read-only": lambda: failing(faults, apsw.ReadOnlyError),
-        "input/output": lambda: failing(faults, apsw.IOError),
-        "gone": lambda: away(path),
-        "locked": lambda: locked(path),
-        "no keys": lambda: locked(service.settings.record_keys_path),
-    }[request.param]
+    return lambda: WAYS[request.param](service)
 
 
 def test_it_is_kept_and_recorded_as_it_was_taken(

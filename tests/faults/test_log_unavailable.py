@@ -13,7 +13,7 @@ import pytest
 from model_service.service.log import verify
 from model_service.service.log.store import Store
 from tests.builders import a_call
-from tests.faults.conftest import Faults
+from tests.faults.faulty import Faults
 from tests.harness import Service, assert_problem
 
 
