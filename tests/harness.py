@@ -162,6 +162,8 @@ def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:
 class Process:
     """`crisiscall serve` in a process of its own."""
 
+    entry = "from training.cli import main; main()"
+
     def __init__(self, home: Path, *arguments: str, port: int = 0) -> None:
         with socket.socket() as free:
             free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -175,7 +177,7 @@ class Process:
             [
                 sys.executable,
                 "-c",
-                "from training.cli import main; main()",
+                self.entry,
                 "serve",
                 "--home",
                 str(home),

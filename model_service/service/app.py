@@ -24,11 +24,12 @@ from model_service.service.database import check_sqlite
 from model_service.service.docs import add_docs
 from model_service.service.edge import Edge
 from model_service.service.holdback import HoldBack
+from model_service.service.keeping import Keeping
 from model_service.service.loading import Releases
 from model_service.service.log import DecisionLog, Draft, LogUnavailable
 from model_service.service.log.checkpointer import Checkpointer
 from model_service.service.modes import Modes
-from model_service.service.opening import open_store
+from model_service.service.opening import open_spool, open_store
 from model_service.service.premises import Premises
 from model_service.service.problems import handle
 from model_service.service.readiness import Readiness
@@ -119,14 +120,21 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await releases.check()
         _say_what_is_missing(decisions, accounts)
-        watching = asyncio.create_task(releases.watch())
+        keeping.reserve()
+        with contextlib.suppress(LogUnavailable):
+            await keeping.drain(assessor.record_kept)
+        watching = [
+            asyncio.create_task(releases.watch()),
+            asyncio.create_task(keeping.watch(assessor.record_kept)),
+        ]
         witnessing = asyncio.create_task(checkpoints.watch())
         try:
             yield
         finally:
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
+            for task in watching:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
             await decisions.settled()
             checkpoints.stop()
             with contextlib.suppress(TimeoutError):
@@ -160,13 +168,15 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.releases = releases
     app.state.modes = modes = Modes(decisions)
     app.state.units = reports = Units(decisions)
-    app.state.assessor = Assessor(
+    keeping = Keeping(open_spool(settings))
+    app.state.assessor = assessor = Assessor(
         decisions,
         releases,
         premises,
         modes=modes,
         units=reports,
         hold_back=HoldBack(settings.holdback_key_path),
+        keeping=keeping,
     )
     app.state.readiness = Readiness(decisions, accounts, releases)
     for router in ROUTERS:

@@ -1,15 +1,15 @@
-"""`crisiscall log`: verify the decision log, prove what is in it, export it, erase text from it."""
+"""`crisiscall log`: verify, prove, export and replay the decision log, and erase text from it."""
 
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from data.errors import InputError
-from model_service.model.decision import OVERRIDE_REASONS
+from model_service.service.asking import filter_options
 from model_service.service.chain_cli import (
     COMMANDS,
     checkpoints_option,
@@ -20,9 +20,8 @@ from model_service.service.chain_cli import (
 )
 from model_service.service.cli import home_option
 from model_service.service.erase_cli import erase, retain, rotate_key
+from model_service.service.replay_cli import replay
 from model_service.service.settings import load_settings
-
-MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
 
 @click.group(
@@ -35,13 +34,14 @@ Examples:
 """
 )
 def log() -> None:
-    """Verify, prove and export the decision log, and erase text from it, also while it is in use.
+    """Verify, prove, export and replay the decision log, and erase text from it.
 
-    It is the file that CRISISCALL_LOG names, or log.db in the service's home.
+    It works whether or not the service runs. The log is the file that
+    CRISISCALL_LOG names, or log.db in the service's home.
     """
 
 
-for command in (*COMMANDS, erase, retain, rotate_key):
+for command in (*COMMANDS, erase, retain, rotate_key, replay):
     log.add_command(command)
 
 
@@ -120,31 +120,7 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write, .jsonl, .csv or .parquet; it must not be there yet.",
 )
-@click.option(
-    "--since",
-    type=MOMENT,
-    metavar="DAY",
-    help="First day, or moment such as 2026-11-01T14:30 (UTC).",
-)
-@click.option(
-    "--until", type=MOMENT, metavar="DAY", help="Day or moment (UTC) before which to stop."
-)
-@click.option("--neighborhood", multiple=True, help="Only calls from here.")
-@click.option("--recommendation", multiple=True, help="Only where this response was recommended.")
-@click.option(
-    "--decision",
-    multiple=True,
-    type=click.Choice(["accept", "override", "commit", "none"]),
-    help="Only where this was decided last.",
-)
-@click.option(
-    "--reason",
-    multiple=True,
-    type=click.Choice(OVERRIDE_REASONS),
-    help="Only what was overridden last for this reason.",
-)
-@click.option("--actor", multiple=True, help="Only what this user assessed or decided on.")
-@click.option("--release", multiple=True, help="Only of the release of this name or digest.")
+@filter_options
 @click.option(
     "--with-narratives",
     is_flag=True,
@@ -154,17 +130,10 @@ Examples:
 @home_option
 def export(
     out: Path,
-    since: datetime | None,
-    until: datetime | None,
-    neighborhood: tuple[str, ...],
-    recommendation: tuple[str, ...],
-    decision: tuple[str, ...],
-    reason: tuple[str, ...],
-    actor: tuple[str, ...],
-    release: tuple[str, ...],
     with_narratives: bool,
     by: str | None,
     home: Path | None,
+    **asked: Any,
 ) -> None:
     """Write the log as rows, one per assessment, as it is at this moment.
 
@@ -174,6 +143,7 @@ def export(
     from model_service.service.accounts import check_name
     from model_service.service.database import check_sqlite
     from model_service.service.log import export as exporting
+    from model_service.service.log.filters import Filters
     from model_service.service.log.reading import Reader, Snapshot
     from model_service.service.log.snapshot import snapshot
     from model_service.service.opening import open_keys, open_store
@@ -184,16 +154,7 @@ def export(
     kind = exporting.format_of(out)
     if out.exists():
         raise InputError(f"{out} is there already; name a new file")
-    filters = exporting.Filters(
-        since=since and since.replace(tzinfo=UTC),
-        until=until and until.replace(tzinfo=UTC),
-        neighborhood=neighborhood,
-        recommendation=recommendation,
-        decision=decision,
-        reason=reason,
-        actor=actor,
-        release=release,
-    )
+    filters = Filters(**asked)
     if with_narratives:
         if by is None:
             raise InputError("say who reads the narratives: --by NAME")

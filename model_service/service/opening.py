@@ -1,8 +1,9 @@
-"""The decision log and its keys, opened as the settings say."""
+"""The decision log, its keys and what waits beside it, opened as the settings say."""
 
 from __future__ import annotations
 
 from model_service.service.log.keys import MasterKeys, RecordKeys
+from model_service.service.log.spool import Spool
 from model_service.service.log.store import Store
 from model_service.service.settings import Settings
 
@@ -16,13 +17,22 @@ def open_keys(settings: Settings, *, busy_timeout_ms: int | None = None) -> Reco
     busy_timeout_ms : int, optional
         That of the settings if not given.
     """
+    wait = settings.busy_timeout_ms if busy_timeout_ms is None else busy_timeout_ms
+    return RecordKeys(settings.record_keys_path, open_masters(settings), busy_timeout_ms=wait)
+
+
+def open_masters(settings: Settings) -> MasterKeys:
+    """Give the keys under which the log's record keys, and decisions that wait, are encrypted."""
     given = settings.key_encryption_key
-    masters = MasterKeys(
+    return MasterKeys(
         settings.key_encryption_key_path,
         () if given is None else given.get_secret_value().split(","),
     )
-    wait = settings.busy_timeout_ms if busy_timeout_ms is None else busy_timeout_ms
-    return RecordKeys(settings.record_keys_path, masters, busy_timeout_ms=wait)
+
+
+def open_spool(settings: Settings) -> Spool:
+    """Give the file in which decisions wait while the log can't be written."""
+    return Spool(settings.kept_decisions_path, open_masters(settings))
 
 
 def open_store(settings: Settings, *, busy_timeout_ms: int | None = None) -> Store:

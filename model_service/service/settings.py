@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         description="The same from the environment, 64 hexadecimal digits, instead of the file; "
         "while it is being changed the new one, a comma, and the old one.",
     )
+    kept_decisions: Path | None = Field(
+        None,
+        description="File in which decisions wait, encrypted, while the log can't be written, best "
+        "on another disk than the log; home/kept-decisions if not set.",
+    )
     accounts: Path | None = Field(None, description="Users; home/accounts.db if not set.")
     holdback_key: Path | None = Field(
         None,
@@ -159,6 +164,11 @@ class Settings(BaseSettings):
     def checkpoints_path(self) -> Path:
         """Folder of the checkpoints."""
         return self.checkpoints or self.home / "checkpoints"
+
+    @property
+    def kept_decisions_path(self) -> Path:
+        """File in which decisions wait while the log can't be written."""
+        return self.kept_decisions or self.home / "kept-decisions"
 
     @property
     def accounts_path(self) -> Path:

@@ -30,7 +30,9 @@ from model_service.model.safeguards import Effect
 from model_service.model.scorer import HistoryTable
 from model_service.model.teams import UnservedReason
 from model_service.service.accounts import Role
+from model_service.service.keeping import KeptDecision
 from model_service.service.log import Entry, Kind
+from model_service.service.log.entry import stamp
 
 CALL, EXPLANATION, NOTE, OUTCOME = "call", "explanation", "note", "outcome"
 HISTORY, EIDO, GROUNDS = "history", "eido", "grounds"
@@ -309,6 +311,20 @@ class DecisionView(View):
     log: Place
 
 
+class KeptDecisionView(View):
+    """A decision that can't be recorded now: it is kept on disk, and will be."""
+
+    assessment_id: str
+    action: Literal["accept", "override", "commit"]
+    response: str | None = Field(description="null: as recommended.")
+    reason: OverrideReason | None
+    note: str | None
+    actor: str
+    at: str
+    on_record: Literal[False]
+    detail: str = Field(description="What that means, in words.")
+
+
 class OutcomeView(View):
     """What the world turned out to be."""
 
@@ -352,7 +368,10 @@ class LogPage(View):
     """A page of the log."""
 
     entries: list[EntryView]
-    next: int | None = Field(description="`after` of the next page; null if this is the last.")
+    next: int | None = Field(
+        description="`after` of the next page; null at the end of the log. A filtered page may be "
+        "short, or empty, and not the last."
+    )
 
 
 class CheckpointView(View):
@@ -667,6 +686,22 @@ def decision_view(
         "superseded_by": body["superseded_by"],
         "erased": erased_view(erasure),
         "log": place(entry),
+    }
+
+
+def kept_view(kept: KeptDecision) -> dict[str, Any]:
+    """Make the answer of a decision that is kept until it can be recorded."""
+    return {
+        "assessment_id": kept.assessment_id,
+        "action": kept.decision.action,
+        "response": kept.decision.response,
+        "reason": kept.decision.reason,
+        "note": kept.decision.note,
+        "actor": kept.actor,
+        "at": stamp(kept.at),
+        "on_record": False,
+        "detail": "kept on disk: it goes on record as soon as the decision log can be written, "
+        "and need not be sent again",
     }
 
 

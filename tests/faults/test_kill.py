@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import resource
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from model_service.service.log import verify
 from model_service.service.log.reading import Reader
 from model_service.service.log.store import Store
 from tests.builders import a_call, add_users, make_champion, make_settings
+from tests.faults.kills import CLIENTS, Home, LossyProcess, LyingProcess
 from tests.harness import Process
 
 
@@ -49,6 +52,11 @@ async def post_until(process: Process, head: dict[str, str], stop: Any) -> list[
     return answered
 
 
+def decisions_on(process: Process, assessed: dict[str, Any], head: dict[str, str]) -> Any:
+    url = f"{process.url}/v1/assessments/{assessed['assessment_id']}"
+    return httpx.get(url, headers=head).json()["decisions"]
+
+
 def assert_all_there(path: Path, answered: list[dict[str, Any]]) -> None:
     result = verify(path)
     assert result.whole, result.fault
@@ -60,6 +68,28 @@ def assert_all_there(path: Path, answered: list[dict[str, Any]]) -> None:
         assert (entry.seq, entry.digest) == (answer["log"]["sequence"], answer["log"]["digest"])
         assert set(reader.private(entry)) == {"call", "explanation", "grounds"}
     store.close()
+
+
+@pytest.mark.parametrize("kind", [Process, LossyProcess])
+def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path, kind: type[Process]) -> None:
+    """A short one of `make faults`: with a plain disk, and one that drops what was not synced."""
+    home = Home.make(tmp_path)
+    chance = random.Random(1)
+    for _ in range(2):
+        made = home.kill_once(kind, chance)
+        assert made.unanswered and made.kept == 0
+        entries, wrong = home.check()
+        assert wrong == []
+        assert entries >= len(home.acknowledged) >= CLIENTS
+    assert {kind for kind, _, _ in home.acknowledged} == {"assessment", "decision", "outcome"}
+
+
+def test_a_disk_whose_sync_lies_is_found_out(tmp_path: Path) -> None:
+    """So the check above would tell, if anything were lost."""
+    home = Home.make(tmp_path)
+    home.kill_once(LyingProcess, random.Random(1))
+    _, wrong = home.check()
+    assert wrong
 
 
 def test_killed_under_load(tmp_path: Path, password: str) -> None:
@@ -94,9 +124,16 @@ def test_a_disk_that_fills_and_is_freed(tmp_path: Path, password: str) -> None:
         assert [answer.status_code for answer in refused[1:]] == [503, 503]
         assert refused[-1].json()["title"] == "follow protocol"
         assert httpx.get(f"{process.url}/healthz").status_code == 200
+        path = f"{url}/{before[0]['assessment_id']}/decision"
+        decided = httpx.post(path, json={"action": "accept"}, headers=head)
+        assert decided.status_code == 202  # there was room set aside for it
         resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE, unlimited)
         after = httpx.post(url, json=a_call("freed"), headers=head)
         assert after.status_code == 201
+        until = time.monotonic() + 20
+        while not (there := decisions_on(process, before[0], head)) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert [one["at"] for one in there] == [decided.json()["at"]]
     finally:
         process.stop()
     assert_all_there(tmp_path / "log.db", [*before, after.json()])

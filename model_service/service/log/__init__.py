@@ -8,7 +8,9 @@ scrub.py    the two halves of that, which the store needs too
 upgrade.py  a log of version 1, in the clear, becomes one of this version
 schema.py   the tables and the guards that keep them append-only
 store.py    the one writer: whole batches, or nothing
+spool.py    where decisions wait while the log can't be written
 reading.py  questions that routes ask of the log
+filters.py  which entries are wanted, by what they tell
 log.py      the store under an event loop: group commit
 snapshot.py the file at one moment, read-only, while the service writes
 merkle.py   the tree over the entries' digests; its proofs
@@ -17,6 +19,7 @@ checkpointer.py  takes them while the log grows
 proof.py    proofs for somebody who holds only checkpoints
 verify.py   walks the chain, compares it with checkpoints, names the first bad entry
 export.py   what is in the log as rows, one per assessment
+replay.py   recomputes assessments from their records and releases
 
 No record, no recommendation: an answer goes out only after its entry is on disk.
 """

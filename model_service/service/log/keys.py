@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import apsw
@@ -28,7 +28,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from data.errors import InputError
-from data.files import drafted
+from data.files import drafted, sync_folder
 from model_service.service.database import connect, empty_wal
 from model_service.service.log.private import NONCE_BYTES
 
@@ -162,7 +162,7 @@ class MasterKeys:
                 file.writelines(key.hex() + "\n" for key in keys)
                 file.flush()
                 os.fsync(file.fileno())
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         except OSError as error:
             reason = (error.strerror or "system error").lower()
             raise KeysUnavailable(
@@ -266,13 +266,18 @@ class RecordKeys:
         assert self._pepper is not None
         return self._pepper
 
-    def rotate(self) -> int:
+    def rotate(self, *, before_letting_go: Callable[[], None] | None = None) -> int:
         """Wrap every key anew under a new key-encryption key, and let go of the old one.
 
         Whatever stops it, both keys are there and it can be run again. A service that runs goes on
         writing: it takes the new key up with the first record after the change. Given keys (those
         from the environment) are not made here: the first of them is taken up, and the others can
         be left out of the environment afterwards.
+
+        Parameters
+        ----------
+        before_letting_go : callable, optional
+            Called before the old key goes; if it raises, both are kept.
 
         Returns
         -------
@@ -292,6 +297,8 @@ class RecordKeys:
             n += done
         with self._guarded() as connection:
             empty_wal(connection)
+        if before_letting_go is not None:
+            before_letting_go()
         self._masters.keep(newest)
         return n
 
@@ -415,11 +422,3 @@ def _unwrap(cipher: AESGCM, wrapped: bytes, seq: int, entry: str) -> bytes:
 
 def _bound(seq: int, entry: str) -> bytes:
     return f"{seq} {entry}".encode()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -203,6 +203,39 @@ class Reader:
         with self._store.reading() as connection:
             return [bytes.fromhex(found) for (found,) in connection.execute(sql, (after, limit))]
 
+    def newest(self) -> int:
+        """Tell the sequence of the last entry; 0 in an empty log."""
+        with self._store.reading() as connection:
+            row = connection.execute("SELECT max(seq) FROM entries").fetchone()
+        return 0 if row is None else row[0] or 0
+
+    def stretch(
+        self,
+        after: int,
+        end: int,
+        *,
+        kind: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> list[Entry]:
+        """List entries of a stretch of the log in order, at most `MAX_PAGE`.
+
+        Parameters
+        ----------
+        after, end : int
+            Sequences of the entry before the first and of the last.
+        kind : str, optional
+        since, until : str, optional
+            Bounds of the time, as the log writes it; `until` is left out itself.
+        """
+        wanted, values = "", []
+        for term, value in (("kind =", kind), ("at >=", since), ("at <", until)):
+            if value is not None:
+                wanted += f" AND {term} ?"
+                values.append(value)
+        sql = f"SELECT * FROM entries WHERE seq > ? AND seq <= ?{wanted} ORDER BY seq LIMIT ?"
+        return self._all(sql, after, end, *values, MAX_PAGE)
+
     def private(self, entry: Entry) -> dict[str, bytes]:
         """Read the personal text of an entry that is still there.
 

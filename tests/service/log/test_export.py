@@ -23,7 +23,8 @@ from data.files import FORMULA, inert
 from data.logged import FLAT, LoggedAssessment, flat
 from model_service.service.holdback import HoldBack
 from model_service.service.log import Draft, verify
-from model_service.service.log.export import Filters, cells, export_rows
+from model_service.service.log.export import cells, export_rows
+from model_service.service.log.filters import Filters
 from model_service.service.log.keys import keys_beside
 from model_service.service.log.reading import Reader, Snapshot
 from model_service.service.log.snapshot import snapshot

@@ -1,0 +1,154 @@
+"""A service under load that is killed, and started, and killed again; and what is there after."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from data.errors import InputError
+from model_service.service.log import verify
+from model_service.service.log.keys import keys_beside
+from model_service.service.log.reading import Reader
+from model_service.service.log.store import Store
+from tests.builders import a_call, add_users, make_champion, make_settings
+from tests.harness import Process
+
+CLIENTS = 8
+TEXTS = {
+    "assessment": {"call", "explanation", "grounds"},
+    "decision": {"note"},
+    "outcome": {"outcome"},
+}
+OVERRIDE = {
+    "action": "override",
+    "response": "protocol",
+    "reason": "other",
+    "note": "the heron waits by the weir",
+}
+
+
+class LossyProcess(Process):
+    """A service all of whose databases lie on a file system that loses what was not synced."""
+
+    entry = (
+        "import os; from tests.faults.lossy import install;"
+        "kept = install(os.getpid()); from training.cli import main; main()"
+    )
+
+
+class LyingProcess(Process):
+    """The same, with a sync that does nothing."""
+
+    entry = LossyProcess.entry.replace("os.getpid()", "0, early=0.0, lies=True")
+
+
+@dataclass
+class Round:
+    """What was acknowledged before a kill, and what was under way."""
+
+    acknowledged: list[tuple[str, int, str]] = field(default_factory=list)
+    kept: int = 0
+    unanswered: int = 0
+
+    def counts(self) -> Counter[str]:
+        return Counter(kind for kind, _, _ in self.acknowledged)
+
+
+@dataclass
+class Home:
+    """A home with a release and a user, and everything that its service ever acknowledged."""
+
+    path: Path
+    password: str
+    acknowledged: list[tuple[str, int, str]] = field(default_factory=list)
+
+    @classmethod
+    def make(cls, path: Path) -> Home:
+        path.mkdir(parents=True, exist_ok=True)
+        make_champion(path)
+        return cls(path, add_users(make_settings(path), {"desk": "dispatcher"})["desk"])
+
+    def kill_once(self, kind: type[Process], chance: random.Random) -> Round:
+        """Start a service, put it under load and kill it at some moment."""
+        process = kind(self.path)
+        try:
+            process.wait_ready(60)
+            form = {"username": "desk", "password": self.password}
+            token = httpx.post(f"{process.url}/v1/token", data=form).json()["access_token"]
+            head = {"authorization": f"Bearer {token}"}
+            made = asyncio.run(_load(process, head, chance.uniform(0.02, 0.8)))
+        finally:
+            process.process.kill()
+            process.wait()
+        self.acknowledged += made.acknowledged
+        return made
+
+    def check(self) -> tuple[int, list[str]]:
+        """Count the entries, and say what is wrong with the log; nothing, it is hoped."""
+        path = self.path / "log.db"
+        keys = keys_beside(path)
+        try:
+            found = verify(path, keys=keys)
+        except InputError as error:  # not even a log any more
+            return 0, [str(error)]
+        finally:
+            keys.close()
+        wrong = [] if found.fault is None else [f"entry {found.fault.seq}: {found.fault.what}"]
+        store = Store(path)
+        reader = Reader(store)
+        with contextlib.closing(store):
+            for kind, seq, digest in self.acknowledged:
+                entry = reader.entry(seq)
+                if entry is None or (entry.kind, entry.digest) != (kind, digest):
+                    wrong.append(f"lost: {kind} {seq}")
+                elif set(reader.private(entry)) != TEXTS[kind]:
+                    wrong.append(f"lost: a text of {kind} {seq}")
+        return found.entries, wrong
+
+
+async def _load(process: Process, head: dict[str, str], seconds: float) -> Round:
+    """Assess, decide and learn from several desks at once until the service is killed."""
+    made = Round()
+
+    async def post(http: httpx.AsyncClient, path: str, body: Any, kind: str) -> Any:
+        made.unanswered += 1
+        answer = await http.post(path, json=body)
+        made.unanswered -= 1
+        if answer.status_code == 202:
+            made.kept += 1
+        if answer.status_code != 201:
+            return None
+        content = answer.json()
+        made.acknowledged.append((kind, content["log"]["sequence"], content["log"]["digest"]))
+        return content
+
+    async def desk(name: int) -> None:
+        async with httpx.AsyncClient(base_url=process.url, headers=head, timeout=30) as http:
+            number = 0
+            with contextlib.suppress(httpx.TransportError):
+                while True:
+                    number += 1
+                    call = a_call(f"{process.port}-{process.process.pid}-{name}-{number}")
+                    assessed = await post(http, "/v1/assessments", call, "assessment")
+                    if assessed is None:
+                        continue
+                    path = f"/v1/assessments/{assessed['assessment_id']}/decision"
+                    await post(http, path, OVERRIDE, "decision")
+                    told = {"call_id": call["call_id"], "recorded_at": "2021-10-06T00:00:00Z"}
+                    await post(http, f"/v1/calls/{call['call_id']}/outcome", told, "outcome")
+
+    async def kill() -> None:
+        while len(made.acknowledged) < CLIENTS:  # at work, whatever the machine
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(seconds)
+        process.process.kill()
+
+    await asyncio.gather(kill(), *(desk(name) for name in range(CLIENTS)))
+    return made
