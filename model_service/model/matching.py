@@ -27,9 +27,12 @@ _CUES: dict[str, Polarity] = {
     "denied_list": "denied",
     "past": "past",
     "past_list": "past",
+    "past_far": "past",
     "other": "other",
+    "other_far": "other",
     "asked": "asked",
     "supposed": "supposed",
+    "supposed_far": "supposed",
     "possible": "possible",
 }
 """Kind of cue → what it makes of a phrase. Where several reach it, the first here counts."""
@@ -102,6 +105,11 @@ class Scopes(Part):
         be").
     breaks : tuple of str
         Words that end the reach of what stands before them.
+    far : tuple of str
+        Kinds that open a whole sentence ("as a kid", "asks what to do if"): only a word of
+        `turns` ends the reach of their cues.
+    turns : tuple of str
+        Words that come back to here and now ("but", "today").
     plain : tuple of str
         Phrases in which a cue is none ("won't stop", "no idea why").
     questions, yes, no : tuple of str
@@ -119,6 +127,8 @@ class Scopes(Part):
     around: _Cues = {}
     later: _Cues = {}
     breaks: Phrases
+    far: Phrases = ()
+    turns: Phrases = ()
     plain: Phrases = ()
     questions: Phrases
     yes: Phrases
@@ -145,6 +155,12 @@ _LOOK_BACK = 24
 
 _TAKEN_BACK = 24
 """Words after a phrase in which it may be taken back."""
+
+_TAG = 3
+"""Words that may follow a phrase in a statement that is asked back ("he's got a knife, right?")."""
+
+_ABBREVIATED = frozenset(["mr", "mrs", "ms", "sgt", "rev"])
+"""Words whose full stop ends no sentence."""
 
 _YES_NO_REACH = 3
 """Words within which an answer must begin to be one where a text has no punctuation."""
@@ -250,6 +266,12 @@ class PhraseMatcher:
             clauses = parts[1]
             exceptions = [hit for hit in exceptions if clauses[hit[1]] == clauses[hit[2] - 1]]
             raw = [hit for hit in raw if hit[0] < n or clauses[hit[1]] == clauses[hit[2] - 1]]
+            # "Not sure, he has a knife": no cue reads over a comma.
+            cues = [
+                cue
+                for cue in cues
+                if clauses[cue.first] == clauses[cue.last - 1] or cue.kind in ("yes", "no")
+            ]
         if exceptions:
             raw = [hit for hit in raw if not _excepted(hit, exceptions)]
         hits = _undenied(_without_overlaps(raw), n)
@@ -270,8 +292,8 @@ def _cues(scopes: Scopes) -> Iterator[tuple[str, Phrases]]:
     for where in ("before", "after", "around", "later"):
         for kind, phrases in getattr(scopes, where).items():
             yield f"{where} {kind}", phrases
-    yield from (("break", scopes.breaks), ("plain", scopes.plain), ("asked", scopes.questions))
-    yield from (("yes", scopes.yes), ("no", scopes.no))
+    yield from (("break", scopes.breaks), ("turn", scopes.turns), ("plain", scopes.plain))
+    yield from (("asked", scopes.questions), ("yes", scopes.yes), ("no", scopes.no))
 
 
 class _Scene:
@@ -314,7 +336,7 @@ class _Scene:
     def polarity(self, name: str, first: int, last: int) -> str:
         """Say how the words `[first, last)`, which name something, were spoken of."""
         near = self._before(first)
-        if self._asks_shortly(self.sentences[first]):
+        if self._asks_shortly(self.sentences[first]) or self._tagged(last):
             near.add("question")
         if "question" in near and self.asks.get(self.sentences[first]) is not False:
             answer = self._answer(last)
@@ -338,11 +360,21 @@ class _Scene:
             return False
         return self._ends[sentence] - self._ends.get(sentence - 1, 0) <= limit
 
+    def _tagged(self, last: int) -> bool:
+        """Tell whether a statement is asked back and answered no: "A knife, you said? / No"."""
+        sentence = self.sentences[last - 1]
+        end = self._ends[sentence]
+        return (
+            self.asks.get(sentence, False)
+            and end - last <= _TAG
+            and any(cue.kind == "no" for cue in self._by_first.get(end, ()))
+        )
+
     def _before(self, first: int) -> set[str]:
         """Name the kinds of cues that reach the word `first` from before it."""
         found: set[str] = set()
         between = 0
-        broken = False
+        broken = turned = False
         reach = self._scopes.reach
         for end in range(first, max(0, first - _LOOK_BACK), -1):
             if self.sentences[end - 1] != self.sentences[first]:
@@ -353,8 +385,10 @@ class _Scene:
                 if cue.kind == "asked":
                     if between <= reach["asked"]:
                         found.add("question")
-                elif cue.kind.startswith("before ") and not broken:
+                elif cue.kind.startswith("before "):
                     kind = cue.kind.removeprefix("before ")
+                    if turned if kind in self._scopes.far else broken:
+                        continue
                     same = (
                         kind not in self._scopes.bound
                         or self.clauses[end - 1] == self.clauses[first]
@@ -363,7 +397,9 @@ class _Scene:
                     taken = kind == "denied_list" and cue.first - 1 in self._covered
                     if same and not taken and between <= reach[kind]:
                         found.add(kind)
-            broken = broken or any(c.kind == "break" for c in self._by_last.get(end, ()))
+            ends = {cue.kind for cue in self._by_last.get(end, ())}
+            broken = broken or "break" in ends
+            turned = turned or "turn" in ends
             between += end - 1 not in self._covered
         return found
 
@@ -388,7 +424,8 @@ class _Scene:
     def _answer(self, last: int) -> str | None:
         """Read the answer to a question that was asked in the words before `last`."""
         start = self._ends[self.sentences[last - 1]]
-        for begin, reach in ((start, 1), (last, _YES_NO_REACH)):
+        places = [(start, 1)] if self.asks else [(start, 1), (last, _YES_NO_REACH)]
+        for begin, reach in places:
             for first in range(begin, begin + reach):
                 kinds = {cue.kind for cue in self._by_first.get(first, ())}
                 if "no" in kinds:
@@ -439,8 +476,12 @@ def _sentences(text: str, tokens: Sequence[Token]) -> tuple[list[int], list[int]
     asks: dict[int, bool] = {}
     marks = "?" in text
     end = 0
+    previous = ""
     for token in tokens:
         between = text[end : token.start]
+        if between == ". " and previous in _ABBREVIATED:
+            between = " "
+        previous = token.text
         if numbers and len(between) > 1 and _HARD.search(between):
             if marks:
                 asks[number] = "?" in between
