@@ -99,7 +99,8 @@ class Scopes(Part):
         Kind → how many words may stand between a phrase and a cue that follows it, within the
         clause; a kind that is not named here follows at once.
     around : dict
-        Kind → cues that turn every phrase of their sentence ("on the news").
+        Kind → cues that turn every phrase of their sentence ("on the news"), but for what a word
+        of `turns` parts from them.
     later : dict
         Kind → cues that take back what was said before them, across sentences ("turned out to
         be").
@@ -312,7 +313,8 @@ class _Scene:
         self._ends = {number: last for last, number in enumerate(self.sentences, 1)}
         self._by_last: dict[int, list[_Cue]] = {}
         self._by_first: dict[int, list[_Cue]] = {}
-        self._around: dict[int, set[str]] = {}
+        self._around: dict[int, list[_Cue]] = {}
+        self._turns = [cue for cue in cues if cue.kind == "turn"]
         self._later: list[_Cue] = []
         self._over: dict[str, list[_Cue]] = {}
         plain = [cue for cue in cues if cue.kind == "plain"]
@@ -324,7 +326,9 @@ class _Scene:
                 continue
             where, _, kind = cue.kind.partition(" ")
             if where == "around":
-                self._around.setdefault(self.sentences[cue.first], set()).add(kind)
+                self._around.setdefault(self.sentences[cue.first], []).append(
+                    _Cue(kind, cue.first, cue.last)
+                )
             elif where == "later":
                 self._later.append(cue)
             elif where == "over":
@@ -345,7 +349,11 @@ class _Scene:
             if self.asks.get(self.sentences[first]):
                 return "asked"
         near |= self._after(last)
-        near |= self._around.get(self.sentences[first], set())
+        near |= {
+            cue.kind
+            for cue in self._around.get(self.sentences[first], ())
+            if not any(cue.last <= turn.first < first for turn in self._turns)
+        }
         for cue in self._later:
             if last <= cue.first <= last + _TAKEN_BACK:
                 near.add(cue.kind.removeprefix("later "))
