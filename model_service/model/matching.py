@@ -111,6 +111,9 @@ class Scopes(Part):
         `turns` ends the reach of their cues.
     turns : tuple of str
         Words that come back to here and now ("but", "today").
+    present : tuple of str
+        Words that do so after an opening of the past, and after others where they begin a clause
+        ("he's", "has").
     plain : tuple of str
         Phrases in which a cue is none ("won't stop", "no idea why").
     questions, yes, no : tuple of str
@@ -130,6 +133,7 @@ class Scopes(Part):
     breaks: Phrases
     far: Phrases = ()
     turns: Phrases = ()
+    present: Phrases = ()
     plain: Phrases = ()
     questions: Phrases
     yes: Phrases
@@ -293,7 +297,8 @@ def _cues(scopes: Scopes) -> Iterator[tuple[str, Phrases]]:
     for where in ("before", "after", "around", "later"):
         for kind, phrases in getattr(scopes, where).items():
             yield f"{where} {kind}", phrases
-    yield from (("break", scopes.breaks), ("turn", scopes.turns), ("plain", scopes.plain))
+    yield from (("break", scopes.breaks), ("turn", scopes.turns))
+    yield from (("present", scopes.present), ("plain", scopes.plain))
     yield from (("asked", scopes.questions), ("yes", scopes.yes), ("no", scopes.no))
 
 
@@ -320,7 +325,7 @@ class _Scene:
         plain = [cue for cue in cues if cue.kind == "plain"]
         for cue in cues:
             # "don't" in "don't want to live" denies nothing.
-            if self._covered.issuperset(range(cue.first, cue.last)):
+            if cue.kind != "present" and self._covered.issuperset(range(cue.first, cue.last)):
                 continue
             if plain and any(p.first <= cue.first and cue.last <= p.last for p in plain):
                 continue
@@ -382,34 +387,43 @@ class _Scene:
         """Name the kinds of cues that reach the word `first` from before it."""
         found: set[str] = set()
         between = 0
-        broken = turned = False
-        reach = self._scopes.reach
+        broken = present = False
+        turned = any(self._opens(cue) for cue in self._by_first.get(first, ()))
+        scopes = self._scopes
         for end in range(first, max(0, first - _LOOK_BACK), -1):
             if self.sentences[end - 1] != self.sentences[first]:
                 break
-            for cue in self._by_last.get(end, ()):
+            cues = self._by_last.get(end, ())
+            for cue in cues:
                 if self.sentences[cue.first] != self.sentences[first]:
                     continue
                 if cue.kind == "asked":
-                    if between <= reach["asked"]:
+                    if between <= scopes.reach["asked"]:
                         found.add("question")
                 elif cue.kind.startswith("before "):
                     kind = cue.kind.removeprefix("before ")
-                    if turned if kind in self._scopes.far else broken:
-                        continue
-                    same = (
-                        kind not in self._scopes.bound
-                        or self.clauses[end - 1] == self.clauses[first]
-                    )
+                    ended = broken
+                    if kind in scopes.far:
+                        ended = turned or (present and _CUES[kind] == "past")
+                    same = kind not in scopes.bound or self.clauses[end - 1] == self.clauses[first]
                     # "weapons denied, off meds": it denies what stands before it.
                     taken = kind == "denied_list" and cue.first - 1 in self._covered
-                    if same and not taken and between <= reach[kind]:
+                    if same and not ended and not taken and between <= scopes.reach[kind]:
                         found.add(kind)
-            ends = {cue.kind for cue in self._by_last.get(end, ())}
-            broken = broken or "break" in ends
-            turned = turned or "turn" in ends
+            for cue in cues:
+                broken = broken or cue.kind == "break"
+                present = present or cue.kind == "present"
+                turned = turned or cue.kind == "turn" or self._opens(cue)
             between += end - 1 not in self._covered
         return found
+
+    def _opens(self, cue: _Cue) -> bool:
+        """Tell whether a cue speaks of now and opens a clause: "…, he's"."""
+        return (
+            cue.kind == "present"
+            and cue.first > 0
+            and self.clauses[cue.first - 1] != self.clauses[cue.first]
+        )
 
     def _after(self, last: int) -> set[str]:
         """Name the kinds of cues that follow upon the word before `last`."""
