@@ -193,8 +193,8 @@ class PhraseMatcher:
         Words that are no slip of a listed one; see `model_service.model.spelling`.
     strict : bool
         Miss nothing for want of a mark: a phrase counts that is the end of a longer one which
-        reaches over the end of a sentence, and denials and exceptions must stand within a clause
-        ("black cap, gun in hand" is no cap gun).
+        reaches over the end of a sentence, denials and exceptions must stand within a clause
+        ("black cap, gun in hand" is no cap gun), and "door's" is "doors" or "door".
 
     Attributes
     ----------
@@ -255,7 +255,8 @@ class PhraseMatcher:
         raw: list[tuple[int, int, int]] = []
         exceptions: list[tuple[int, int, int]] = []
         cues: list[_Cue] = []
-        for group, first, last in self.automaton.find([_plain(token) for token in tokens]):
+        words = [token.text if self._strict else _plain(token) for token in tokens]
+        for group, first, last in self.automaton.find(words):
             if group >= 3 * n:
                 cues.append(_Cue(self._cues[group - 3 * n], first, last))
             elif group >= 2 * n:

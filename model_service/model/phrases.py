@@ -225,7 +225,7 @@ class Automaton:
             known = self._states[nodes] = _State(nodes, found, {})
         return known
 
-    def _kind(self, word: str) -> int:
+    def _labels(self, word: str) -> set[str]:
         labels = set(self._members.get(word, ()))
         for length in self._stem_lengths:
             if length > len(word):
@@ -233,6 +233,14 @@ class Automaton:
             labels |= self._stems.get(word[:length], frozenset())
         if not labels and self._spelling is not None:
             labels.update(*(self._members[meant] for meant in self._spelling.meant(word)))
+        return labels
+
+    def _kind(self, word: str) -> int:
+        whole = word.replace("'", "")
+        labels = self._labels(whole)
+        # "Her foot's gone": the foot is; "he's" stays what it is listed as.
+        if word.endswith("'s") and not self.knows(whole):
+            labels |= self._labels(word[:-2])
         kind = self._kinds.setdefault(frozenset(labels), len(self._kinds))
         if kind == len(self._kind_labels):
             self._kind_labels.append(frozenset(labels))
