@@ -176,6 +176,7 @@ def _plain(token: Token) -> str:
 
 
 class _Cue(NamedTuple):
+    where: str
     kind: str
     first: int
     last: int
@@ -223,7 +224,7 @@ class PhraseMatcher:
         # Groups of the automaton: the phrases, their denials, their exceptions, the cues.
         cues = dict(_cues(scopes))
         cues |= {f"over {name}": entry.over for name, entry in listed.items() if entry.over}
-        self._cues = tuple(cues)
+        self._cues = tuple((where, kind) for where, _, kind in (c.partition(" ") for c in cues))
         lists = [entry.phrases for entry in listed.values()]
         lists += [entry.denials for entry in listed.values()]
         lists += [entry.exceptions for entry in listed.values()]
@@ -258,7 +259,7 @@ class PhraseMatcher:
         words = [token.text if self._strict else _plain(token) for token in tokens]
         for group, first, last in self.automaton.find(words):
             if group >= 3 * n:
-                cues.append(_Cue(self._cues[group - 3 * n], first, last))
+                cues.append(_Cue(*self._cues[group - 3 * n], first, last))
             elif group >= 2 * n:
                 exceptions.append((group - 2 * n, first, last))
             else:
@@ -276,7 +277,7 @@ class PhraseMatcher:
             cues = [
                 cue
                 for cue in cues
-                if clauses[cue.first] == clauses[cue.last - 1] or cue.kind in ("yes", "no")
+                if clauses[cue.first] == clauses[cue.last - 1] or cue.where in ("yes", "no")
             ]
         if exceptions:
             raw = [hit for hit in raw if not _excepted(hit, exceptions)]
@@ -320,25 +321,22 @@ class _Scene:
         self._by_last: dict[int, list[_Cue]] = {}
         self._by_first: dict[int, list[_Cue]] = {}
         self._around: dict[int, list[_Cue]] = {}
-        self._turns = [cue for cue in cues if cue.kind == "turn"]
+        self._turns = [cue for cue in cues if cue.where == "turn"]
         self._later: list[_Cue] = []
         self._over: dict[str, list[_Cue]] = {}
-        plain = [cue for cue in cues if cue.kind == "plain"]
+        plain = [cue for cue in cues if cue.where == "plain"]
         for cue in cues:
             # "don't" in "don't want to live" denies nothing.
-            if cue.kind != "present" and self._covered.issuperset(range(cue.first, cue.last)):
+            if cue.where != "present" and self._covered.issuperset(range(cue.first, cue.last)):
                 continue
             if plain and any(p.first <= cue.first and cue.last <= p.last for p in plain):
                 continue
-            where, _, kind = cue.kind.partition(" ")
-            if where == "around":
-                self._around.setdefault(self.sentences[cue.first], []).append(
-                    _Cue(kind, cue.first, cue.last)
-                )
-            elif where == "later":
+            if cue.where == "around":
+                self._around.setdefault(self.sentences[cue.first], []).append(cue)
+            elif cue.where == "later":
                 self._later.append(cue)
-            elif where == "over":
-                self._over.setdefault(kind, []).append(cue)
+            elif cue.where == "over":
+                self._over.setdefault(cue.kind, []).append(cue)
             else:
                 self._by_last.setdefault(cue.last, []).append(cue)
                 self._by_first.setdefault(cue.first, []).append(cue)
@@ -362,7 +360,7 @@ class _Scene:
         }
         for cue in self._later:
             if last <= cue.first <= last + _TAKEN_BACK:
-                near.add(cue.kind.removeprefix("later "))
+                near.add(cue.kind)
         if any(last <= cue.first <= last + _TAKEN_BACK for cue in self._over.get(name, ())):
             near.add("past")
         return next((polarity for kind, polarity in _CUES.items() if kind in near), "said")
@@ -381,7 +379,7 @@ class _Scene:
         return (
             self.asks.get(sentence, False)
             and end - last <= _TAG
-            and any(cue.kind == "no" for cue in self._by_first.get(end, ()))
+            and any(cue.where == "no" for cue in self._by_first.get(end, ()))
         )
 
     def _before(self, first: int) -> set[str]:
@@ -398,11 +396,11 @@ class _Scene:
             for cue in cues:
                 if self.sentences[cue.first] != self.sentences[first]:
                     continue
-                if cue.kind == "asked":
+                if cue.where == "asked":
                     if between <= scopes.reach["asked"]:
                         found.add("question")
-                elif cue.kind.startswith("before "):
-                    kind = cue.kind.removeprefix("before ")
+                elif cue.where == "before":
+                    kind = cue.kind
                     ended = broken
                     if kind in scopes.far:
                         ended = turned or (present and _CUES[kind] == "past")
@@ -412,16 +410,16 @@ class _Scene:
                     if same and not ended and not taken and between <= scopes.reach[kind]:
                         found.add(kind)
             for cue in cues:
-                broken = broken or cue.kind == "break"
-                present = present or cue.kind == "present"
-                turned = turned or cue.kind == "turn" or self._opens(cue)
+                broken = broken or cue.where == "break"
+                present = present or cue.where == "present"
+                turned = turned or cue.where == "turn" or self._opens(cue)
             between += end - 1 not in self._covered
         return found
 
     def _opens(self, cue: _Cue) -> bool:
         """Tell whether a cue speaks of now and opens a clause: "…, he's"."""
         return (
-            cue.kind == "present"
+            cue.where == "present"
             and cue.first > 0
             and self.clauses[cue.first - 1] != self.clauses[cue.first]
         )
@@ -434,13 +432,12 @@ class _Scene:
             if self._ends[self.sentences[last - 1]] <= first:
                 break
             for cue in self._by_first.get(first, ()):
-                if cue.kind.startswith("after "):
-                    kind = cue.kind.removeprefix("after ")
-                    near = first - last <= reach.get(kind, 0)
+                if cue.where == "after":
+                    near = first - last <= reach.get(cue.kind, 0)
                     same = self.clauses[first] == self.clauses[last - 1]
                     if near and same and cue.last not in self._covered:
-                        found.add(kind)
-            if any(c.kind == "break" for c in self._by_first.get(first, ())):
+                        found.add(cue.kind)
+            if any(c.where == "break" for c in self._by_first.get(first, ())):
                 break
         return found
 
@@ -450,7 +447,7 @@ class _Scene:
         places = [(start, 1)] if self.asks else [(start, 1), (last, _YES_NO_REACH)]
         for begin, reach in places:
             for first in range(begin, begin + reach):
-                kinds = {cue.kind for cue in self._by_first.get(first, ())}
+                kinds = {cue.where for cue in self._by_first.get(first, ())}
                 if "no" in kinds:
                     return "denied"
                 if "yes" in kinds:
