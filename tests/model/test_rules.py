@@ -113,6 +113,13 @@ def test_a_longer_phrase_over_the_end_of_a_sentence_hides_no_shorter_one() -> No
     assert found("What with? A blade", rules) == [("weapon", "said")]
 
 
+def test_a_noun_with_s_is_the_noun_and_a_listed_contraction_stays_itself() -> None:
+    assert found("the gun's on the table", RULES) == [("weapon", "said")]
+    # "Nobodys" is listed, so "nobody's" is not "nobody", which would deny.
+    listed = RULES.replace('denied: ["no"]', 'denied: ["nobody"]').replace("knife,", "nobodys gun,")
+    assert found("nobody's gun", listed) == [("weapon", "said")]
+
+
 def test_spans_are_exact() -> None:
     text = "He came with a long blade, and no PISTOL."
     tokens = tokenize(text)
@@ -173,6 +180,16 @@ def test_a_list_that_can_not_be_used_is_refused(text: str, message: str) -> None
         ("he won't let me leave", "barricaded"),
         ("SHE PUSHED THE DRESSER AGAINST THE DOOR", "barricaded"),
         ("has a gun, locked himself in the bedroom", "barricaded"),
+        ("he's down the bottom of the stairs and her foot's pointing the wrong way", "injury"),
+        ("he won't come round", "injury"),
+        ("there's a puddle under him, it's red", "injury"),
+        ("she's chewing them like candy, more pills in her cheek", "overdose"),
+        ("F/15 ADMITS 40 OF GRANDMA'S WATER PILLS", "overdose"),
+        ("two men are trying to break into my house", "crime_in_progress"),
+        ("he is trying to steal my car", "crime_in_progress"),
+        ("there's three of them loading my ewes into a horsebox", "crime_in_progress"),
+        ("he's lit one and the corridor is filling", "fire"),
+        ("that outlet's smoking and the wallpaper's gone black", "fire"),
     ],
 )
 def test_a_fact_is_said(text: str, fact: str) -> None:
@@ -364,6 +381,14 @@ def test_a_fact_is_spoken_of_otherwise(text: str, fact: str, polarity: str) -> N
         "car blocking the driveway on Elm, no driver around",
         "she wants a counselor to ring her back tomorrow",
         "he lost his job and sits in his room, quiet and sad",
+        "off his meds for three weeks, confused, sleepy and in bed since Monday",
+        "client is not sleeping, up all night cleaning the house and painting the walls",
+        "he keeps taking his clothes off and walking up and down the street",
+        "husband wandered out the back door with his bag, he's walking down the road",
+        "she has been cutting back on her drinking and feels worse",
+        "she is on a new pill and feels dizzy, asks who to call in the morning",
+        "he's burning himself out at work",
+        "no one is hurt",
     ],
 )
 def test_everyday_notes_say_no_fact(text: str) -> None:
