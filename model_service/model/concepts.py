@@ -145,7 +145,7 @@ def parse_concepts(text: str) -> ConceptList:
         If it can't be used; the message says where.
     """
     try:
-        return ConceptList.model_validate(read_document(text))
+        return ConceptList.model_validate(read_document(text, quick=True))
     except DocumentError as error:
         raise ConceptError(f"concepts: {error}") from None
     except ValidationError as error:

@@ -108,7 +108,7 @@ def parse_rules(text: str) -> RuleList:
         If it can't be used; the message says where.
     """
     try:
-        return RuleList.model_validate(read_document(text))
+        return RuleList.model_validate(read_document(text, quick=True))
     except DocumentError as error:
         raise RuleError(f"rules: {error}") from None
     except ValidationError as error:

@@ -33,12 +33,15 @@ facts:
   fire: {about: a test, phrases: [smoke]}
 """
 FLOORS = {
-    # File: recall of all pairs that is reached at least, false alarms at most. The goals for
-    # sentences that the list was written with are 0.98 and 0.05; what a later hand wrote was read
-    # worse at first look (second: 0.81 and 0.19, third: 0.57 and 0.33) and is held where it is now.
+    # File: recall of all pairs that is reached at least, false alarms at most. The goals are 0.98 and
+    # 0.05. Each file was read worse at first look than now (second: 0.81 and 0.19, third: 0.57
+    # and 0.33) and is held where it is. No rule was written from the judges: they say how unseen
+    # hands are read, adversaries (b) and an ordinary shift (c).
     "development": (0.98, 0.05),
-    "second": (0.87, 0.045),
-    "third": (0.75, 0.19),
+    "second": (0.97, 0.05),
+    "third": (0.95, 0.12),
+    "judge_b": (0.75, 0.20),
+    "judge_c": (0.96, 0.13),
 }
 
 
