@@ -33,8 +33,8 @@ facts:
   fire: {about: a test, phrases: [smoke]}
 """
 FLOORS = {
-    # File: recall of all pairs that is reached at least, false alarms at most. The goals are 0.98 and
-    # 0.05. Each file was read worse at first look than now (second: 0.81 and 0.19, third: 0.57
+    # File: recall of all pairs that is reached at least, false alarms at most. The goals are 0.98
+    # and 0.05. Each file was read worse at first look than now (second: 0.81 and 0.19, third: 0.57
     # and 0.33) and is held where it is. No rule was written from the judges: they say how unseen
     # hands are read, adversaries (b) and an ordinary shift (c).
     "development": (0.98, 0.05),
