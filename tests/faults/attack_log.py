@@ -26,7 +26,7 @@ from model_service import log_verifier
 from model_service.service.log import verify
 from model_service.service.log.keys import keys_beside
 from tests.faults import attacks
-from tests.faults.attacks import ATTACKS, KIND, PUBLIC, SEALED, STRANGER, Rows
+from tests.faults.attacks import ATTACKS, PUBLIC, SEALED, STRANGER, Rows
 
 ENTRIES, EVERY = 120, 25
 BYTES, CHECKPOINTS = "a byte of the file", "a checkpoint"
@@ -53,7 +53,7 @@ class Done(NamedTuple):
     sealed : bool
         Nothing but what is encrypted was changed.
     others : tuple of int
-        Entries that may be named instead: those whose erasure may be past reading.
+        Earlier entries that may be named instead, for their erasure may be past reading.
     """
 
     how: str
@@ -143,16 +143,14 @@ class Target:
             first = attacks.first_difference(self.copy, self.rows)
             if first is not None:
                 sealed = attacks.first_difference(self.copy, self.rows, sealed=False) is None
-                return Done(NAMED, first, sealed, self._erased_by(first))
+                return Done(NAMED, first, sealed, self._erased_later(first))
             if attacks.damaged(self.copy, self.rows):
                 return Done(BESIDE)
             self.unread += 1
 
-    def _erased_by(self, seq: int) -> tuple[int, ...]:
-        """Tell what an entry erased, and those after it; nothing if it is no erasure."""
-        if seq > len(self.rows.entries) or self.rows.entries[seq - 1][KIND] != "erasure":
-            return ()
-        return tuple(erased for erased, by, _ in self.rows.notes if by >= seq)
+    def _erased_later(self, seq: int) -> tuple[int, ...]:
+        """Tell the entries before one whose text was erased by it or after it."""
+        return tuple(erased for erased, by, _ in self.rows.notes if erased < seq <= by)
 
     def _attack_a_checkpoint(self) -> tuple[Done, Found, Found]:
         """Change a bit of one, or have it signed by another key."""
