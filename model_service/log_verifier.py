@@ -57,6 +57,8 @@ checkpoints) and `path` (2.1.4).
 
 *The first bad entry* of a log is the lowest at which any of this fails; a missing one counts where
 it should be. If only the root of a checkpoint fails, it is one after the last checkpoint that fits.
+What text is there and what was erased are compared once all entries are good, for any later one may
+be an erasure.
 """
 
 from __future__ import annotations
@@ -290,7 +292,8 @@ def quoted(text: bytes | None) -> bytes:
 def links_of_database(connection: sqlite3.Connection) -> Iterator[Link]:
     """Give the entries of an SQLite log, in order."""
     columns = [name.decode() for _, name, *_ in connection.execute("PRAGMA table_info(private)")]
-    erased = erased_entries(connection)
+    erased: dict[int, int] = {}
+    lacking: set[int] = set()
     held = "salt, content" if "salt" in columns else "NULL, NULL"
     private = texts_of(readable(connection, f"SELECT seq, name, {held} FROM private", "seq, name"))
     text = next(private, None)
@@ -324,16 +327,26 @@ def links_of_database(connection: sqlite3.Connection) -> Iterator[Link]:
         if text is not None and text[0] < seq:
             wrong = "there is text of no entry before it"
         elif there or b'"private":' in body:
-            wrong = wrong_text(body, there, seq in erased)
+            wrong = wrong_text(body, there)
+            if wrong == MISSING:
+                lacking.add(seq)
+                wrong = None
         digest = hashlib.sha256(written).hexdigest().encode()
         yield Link(seq, previous, digest, stored, wrong)
         done = seq
+        if kind == b"erasure":  # a good one, or nobody would ask for more
+            with suppress(ValueError, TypeError, KeyError, RecursionError):
+                for number in json.loads(body)["entries"]:
+                    erased.setdefault(int(number), seq)
+    found = dict.fromkeys(lacking - erased.keys(), MISSING)
+    if "salt" not in columns:
+        unfit = {number for number, _ in notes(connection).items() ^ erased.items()}
+        found |= dict.fromkeys(unfit, "the note of its erasure fits no entry")
+        found |= dict.fromkeys(erased.keys() & still_there(connection), "it has too much text")
+    if found:
+        raise Leftover(min(found), found[min(found)])
     if text is not None:
         raise Leftover(text[0] if text[0] < LAST else done + 1, "text of no entry")
-    if "salt" not in columns:
-        unfit = notes(connection).items() ^ erased.items()
-        if unfit:
-            raise Leftover(min(seq for seq, _ in unfit), "the note of its erasure fits no entry")
 
 
 def readable(connection: sqlite3.Connection, select: str, key: str) -> Iterator[Any]:
@@ -384,33 +397,24 @@ def texts_of(rows: Iterator[Any]) -> Iterator[Any]:
         yield row
 
 
-def wrong_text(body: bytes, there: dict[bytes, Any], erased: bool) -> str | None:
-    """Say what is wrong with the personal text of an entry."""
+MISSING = "its text is missing"
+
+
+def wrong_text(body: bytes, there: dict[bytes, Any]) -> str | None:
+    """Say what is wrong with the personal text of an entry, unless it was erased."""
     try:
         named = json.loads(body).get("private", {})
-        due = {} if erased else {name.encode(): digest for name, digest in named.items()}
-        if due.keys() - there.keys():
-            return "its text is missing"
+        due = {name.encode(): digest for name, digest in named.items()}
         if there.keys() - due.keys():
             return "it has too much text"
+        if due.keys() - there.keys():
+            return MISSING
         for name, (salt, content) in there.items():
             if salt is not None and hashlib.sha256(salt + content).hexdigest() != due[name]:
                 return "its text was changed"
     except (ValueError, TypeError, AttributeError, RecursionError):
         return "changed"
     return None
-
-
-def erased_entries(connection: sqlite3.Connection) -> dict[int, int]:
-    """Collect the entries whose text was erased, and by which; the chain is checked elsewhere."""
-    found: dict[int, int] = {}
-    sql = "SELECT seq, body FROM entries INDEXED BY entries_kind WHERE kind = 'erasure'"
-    with suppress(sqlite3.Error):
-        for by, body in connection.execute(f"{sql} ORDER BY seq"):
-            with suppress(ValueError, TypeError, KeyError):
-                for seq in json.loads(body)["entries"]:
-                    found.setdefault(int(seq), by)
-    return found
 
 
 def notes(connection: sqlite3.Connection) -> dict[int, Any]:
@@ -420,6 +424,15 @@ def notes(connection: sqlite3.Connection) -> dict[int, Any]:
         if row is None or type(row[0]) is not int:
             break
         found[row[0]] = row[1]
+    return found
+
+
+def still_there(connection: sqlite3.Connection) -> set[Any]:
+    """List the entries that have text and a note that it was erased, as far as can be read."""
+    found = set()
+    with suppress(sqlite3.Error):
+        for (seq,) in connection.execute("SELECT seq FROM private JOIN erased USING (seq)"):
+            found.add(seq)
     return found
 
 

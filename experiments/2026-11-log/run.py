@@ -1,6 +1,6 @@
 """How long it takes to verify a log of a million entries; writes results.md beside this.
 
-Run from the project's root; the log takes about 4 GB in the folder of temporary files:
+Run from the project's root; the log and its keys take about 4 GB in the folder of temporary files:
 
     python experiments/2026-11-log/run.py
 """
@@ -25,8 +25,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from model_service.service.log import schema
 from model_service.service.log.checkpoint import sign, write
 from model_service.service.log.entry import GENESIS, canonical, digest
+from model_service.service.log.keys import KEY_BYTES, keys_beside
 from model_service.service.log.merkle import Range
-from model_service.service.log.private import seal
+from model_service.service.log.private import lock, seal
 
 HERE = Path(__file__).parent
 ENTRIES, EVERY, BATCH = 1_000_000, 1000, 5000
@@ -93,7 +94,10 @@ DECISION = {
 
 
 def make_log(path: Path, checkpoints: Path, count: int) -> None:
-    """Write a log of `count` made-up entries, below its guards, with a checkpoint each `EVERY`."""
+    """Write a log of `count` made-up entries, below its guards, with a checkpoint each `EVERY`.
+
+    The keys of its personal text are put beside it, as the service does.
+    """
     connection = apsw.Connection(str(path))
     connection.execute("PRAGMA journal_mode = off; PRAGMA synchronous = off")
     connection.execute("PRAGMA cache_size = -400000")
@@ -103,7 +107,8 @@ def make_log(path: Path, checkpoints: Path, count: int) -> None:
     chosen = random.Random(7)
     kinds, weights = zip(*SHARES, strict=True)
     previous, tree, digests = GENESIS, Range(), []
-    entries, texts = [], []
+    record_keys = keys_beside(path)
+    entries, texts, keys = [], [], []
     call = explanation = b""
     for seq in range(1, count + 1):
         kind = chosen.choices(kinds, weights)[0]
@@ -124,7 +129,13 @@ def make_log(path: Path, checkpoints: Path, count: int) -> None:
         fields = (seq, TIME, kind, *about, "night.desk", canonical(body).decode(), previous)
         previous = digest(*fields)
         entries.append((*fields, previous))
-        texts.extend((seq, name, text.salt, text.content) for name, text in private.items())
+        if private:
+            key = chosen.randbytes(KEY_BYTES)
+            keys.append((seq, previous, key))
+            texts.extend(
+                (seq, name, *lock(key, text.salted, entry=previous, name=name))
+                for name, text in private.items()
+            )
         tree.append(bytes.fromhex(previous))
         digests.append(previous)
         if seq % EVERY == 0 or seq == count:
@@ -133,12 +144,14 @@ def make_log(path: Path, checkpoints: Path, count: int) -> None:
             write(checkpoints, made)
             digests = []
         if seq % BATCH == 0 or seq == count:
+            record_keys.put(keys)
             with connection:
                 connection.executemany(
                     f"INSERT INTO entries VALUES ({', '.join('?' * 10)})", entries
                 )
                 connection.executemany("INSERT INTO private VALUES (?, ?, ?, ?)", texts)
-            entries, texts = [], []
+            entries, texts, keys = [], [], []
+    record_keys.close()
     connection.execute("".join(schema.GUARDS.values()))
     connection.close()
 
@@ -187,17 +200,22 @@ def main() -> None:
         second = [sys.executable, "-m", "model_service.log_verifier"]
         against = ["--checkpoints", str(checkpoints), "--key", key]
         home = {"CRISISCALL_HOME": str(work)}
+        keyless = {**home, "CRISISCALL_RECORD_KEYS": str(work / "nowhere.db")}
         if not dump.exists():
             timed([*cli, "dump", "--out", str(dump)], **home)
         runs = {
-            "`crisiscall log verify`, against checkpoints": [*cli, "verify", *against],
-            "`log_verifier`, against checkpoints": [*second, str(log), *against],
-            "`log_verifier` of the dump, against checkpoints": [*second, str(dump), *against],
-            "`crisiscall log proof`": [*cli, "proof", str(given.entries // 3)],
+            "`crisiscall log verify`, against checkpoints": ([*cli, "verify", *against], home),
+            "the same without the record keys": ([*cli, "verify", *against], keyless),
+            "`log_verifier`, against checkpoints": ([*second, str(log), *against], home),
+            "`log_verifier` of the dump, against checkpoints": (
+                [*second, str(dump), *against],
+                home,
+            ),
+            "`crisiscall log proof`": ([*cli, "proof", str(given.entries // 3)], home),
         }
         rows = ["| | seconds | of one core |", "|---|--:|--:|"]
-        for name, command in runs.items():
-            wall, cpu, said = timed(command, **home)
+        for name, (command, environment) in runs.items():
+            wall, cpu, said = timed(command, **environment)
             print(f"{name}: {wall:.1f} s, {cpu:.1f} s of a core: {said[:300]}")
             rows.append(f"| {name} | {wall:.1f} | {cpu:.1f} |")
         kept = len(list(checkpoints.iterdir()))

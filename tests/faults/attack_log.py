@@ -26,7 +26,7 @@ from model_service import log_verifier
 from model_service.service.log import verify
 from model_service.service.log.keys import keys_beside
 from tests.faults import attacks
-from tests.faults.attacks import ATTACKS, KIND, PUBLIC, SEALED, STRANGER, Rows
+from tests.faults.attacks import ATTACKS, PUBLIC, SEALED, STRANGER, Rows
 
 ENTRIES, EVERY = 120, 25
 BYTES, CHECKPOINTS = "a byte of the file", "a checkpoint"
@@ -40,30 +40,6 @@ class Found(NamedTuple):
 
     how: str
     first: int = 0
-
-
-class Done(NamedTuple):
-    """What an attack did.
-
-    Parameters
-    ----------
-    how : str
-    first : int
-        The first bad entry, if an entry is bad.
-    sealed : bool
-        Nothing but what is encrypted was changed.
-    others : tuple of int
-        Entries that may be named instead: those whose erasure may be past reading.
-    """
-
-    how: str
-    first: int = 0
-    sealed: bool = False
-    others: tuple[int, ...] = ()
-
-    def fits(self, found: Found) -> bool:
-        """Say whether a verifier names what it should."""
-        return found.how == NAMED and found.first in (self.first, *self.others)
 
 
 class Target:
@@ -92,25 +68,25 @@ class Target:
         self.keys = keys_beside(self.path)
         self.unread = 0
 
-    def attack(self, kind: str) -> tuple[Done, Found, Found]:
+    def attack(self, kind: str) -> tuple[Found, Found, Found, bool]:
         """Attack once.
 
         Returns
         -------
-        (Done, Found, Found)
-            What was done, and what the two verifiers say of it.
+        (Found, Found, Found, bool)
+            What was done, what the two verifiers say of it, and whether nothing but what is
+            encrypted was changed.
         """
         if kind == CHECKPOINTS:
             return self._attack_a_checkpoint()
         self.copy.write_bytes(self.content)
         if kind == BYTES:
-            done = self._attack_a_byte()
+            done, sealed = self._attack_a_byte()
         else:
             rows = self.rows.copy()
-            first = attacks.attack(self.chosen, kind, rows)
-            done = Done(NAMED, first, sealed=kind == SEALED)
+            done, sealed = Found(NAMED, ATTACKS[kind](self.chosen, rows)), kind == SEALED
             rows.write(self.copy)
-        return done, self.first_verifier(), self.second_verifier()
+        return done, self.first_verifier(), self.second_verifier(), sealed
 
     def first_verifier(self) -> Found:
         """Ask the project's own verifier."""
@@ -134,7 +110,7 @@ class Target:
             return Found(DAMAGED)
         return Found(BESIDE if wrong else NOTHING)
 
-    def _attack_a_byte(self) -> Done:
+    def _attack_a_byte(self) -> tuple[Found, bool]:
         """Change one byte anywhere in the file, but for those that nothing is read from."""
         while True:
             content = bytearray(self.content)
@@ -143,18 +119,12 @@ class Target:
             first = attacks.first_difference(self.copy, self.rows)
             if first is not None:
                 sealed = attacks.first_difference(self.copy, self.rows, sealed=False) is None
-                return Done(NAMED, first, sealed, self._erased_by(first))
+                return Found(NAMED, first), sealed
             if attacks.damaged(self.copy, self.rows):
-                return Done(BESIDE)
+                return Found(BESIDE), False
             self.unread += 1
 
-    def _erased_by(self, seq: int) -> tuple[int, ...]:
-        """Tell what an entry erased, and those after it; nothing if it is no erasure."""
-        if seq > len(self.rows.entries) or self.rows.entries[seq - 1][KIND] != "erasure":
-            return ()
-        return tuple(erased for erased, by, _ in self.rows.notes if by >= seq)
-
-    def _attack_a_checkpoint(self) -> tuple[Done, Found, Found]:
+    def _attack_a_checkpoint(self) -> tuple[Found, Found, Found, bool]:
         """Change a bit of one, or have it signed by another key."""
         self.copy.write_bytes(self.content)
         file = self.chosen.choice(sorted(self.checkpoints.iterdir()))
@@ -168,7 +138,7 @@ class Target:
         file.write_bytes(changed)
         self.kept = attacks.kept_in(self.checkpoints.parent)
         try:
-            return Done(BESIDE), self.first_verifier(), self.second_verifier()
+            return Found(BESIDE), self.first_verifier(), self.second_verifier(), False
         finally:
             file.write_bytes(whole)
             self.kept = kept
@@ -186,10 +156,10 @@ def run(count: int, seed: int, folder: Path) -> tuple[dict[str, Counter[str]], i
     results: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
     for number in range(count):
         kind = KINDS[number % len(KINDS)]
-        done, first, second = target.attack(kind)
+        done, first, second, sealed = target.attack(kind)
         results[kind].update(["attacks", outcome(done, first)])
         missed = done.first > 0 and NOTHING in (first.how, second.how)
-        if done.sealed and done.fits(first) and second.how == NOTHING:
+        if sealed and done == first and second.how == NOTHING:
             results[kind]["seen with keys only"] += 1
         elif missed or (kind != BYTES and first != second):
             results[kind]["verifiers disagree"] += 1
@@ -198,9 +168,9 @@ def run(count: int, seed: int, folder: Path) -> tuple[dict[str, Counter[str]], i
     return results, target.unread
 
 
-def outcome(done: Done, first: Found) -> str:
+def outcome(done: Found, first: Found) -> str:
     """Name what came of an attack, by what was done and what the first verifier says."""
-    if done.how == NAMED and done.fits(first):
+    if done == first and first.how == NAMED:
         return "named"
     if done.how == BESIDE and first.how in (BESIDE, NAMED):
         return "told"

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import apsw
-import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from model_service.service.log import Draft, checkpoint
@@ -32,7 +31,7 @@ STRANGER = Ed25519PrivateKey.from_private_bytes(b"a key that signs for an attack
 Row = tuple[Any, ...]
 
 _SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2"
-SEQ, KIND, CALL, REVISION, BODY, PREVIOUS, DIGEST = 0, 2, 3, 4, 7, 8, 9
+SEQ, CALL, REVISION, PREVIOUS, DIGEST = 0, 3, 4, 8, 9
 
 TABLES = {
     "entries": "SELECT * FROM entries ORDER BY seq",
@@ -333,27 +332,7 @@ ATTACKS: dict[str, Callable[[random.Random, Rows], int]] = {
     "two entries swapped, later digests made anew": _made_anew(swap),
     "an entry moved, later digests made anew": _made_anew(move),
 }
-"""Attack on the rows → what does it; it returns the first entry that is not as it was."""
-
-
-def attack(chosen: random.Random, kind: str, rows: Rows) -> int:
-    """Attack rows; returns the first bad entry.
-
-    Where it is an erasure that is not as it was, that is an entry whose text is now missing.
-    """
-    return min([ATTACKS[kind](chosen, rows), *_without_record(rows)])
-
-
-def _without_record(rows: Rows) -> Iterator[int]:
-    """Tell the entries whose text is gone and, as the chain says now, was not erased."""
-    kept = {row[SEQ] for row in rows.texts}
-    for row in rows.entries:
-        if row[KIND] == "erasure":
-            with contextlib.suppress(ValueError, KeyError):
-                kept.update(orjson.loads(row[BODY])["entries"])
-    for row in rows.entries:
-        if row[SEQ] not in kept and '"private":' in row[BODY]:
-            yield row[SEQ]
+"""Attack on the rows → what does it; it returns the first bad entry."""
 
 
 # --- attacks on bytes ------------------------------------------------------------------------

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -111,21 +111,16 @@ def verify(
     """
     kept = kept or Kept()
     with snapshot(path) as connection:
-        erased = _erased(connection)
-        walk = _Walk(kept.checkpoints, expected, _Texts(erased, keys))
+        walk = _Walk(kept.checkpoints, expected, _Texts(connection, keys))
         entries = _rows(connection, "SELECT * FROM entries ORDER BY seq")
         texts = _rows(connection, "SELECT seq, name, nonce, content FROM private ORDER BY seq")
-        fault = walk.through(entries, texts, progress) or _wrong_note(connection, erased)
+        fault = walk.through(entries, texts, progress)
         beside = (*_guards(connection), *_damage(connection), *kept.faults)
     return Verification(walk.seq, (walk.seq, walk.previous), fault, beside, walk.covered)
 
 
 _UNREADABLE: Row = (None,)
 """Stands for the row that can't be read, and for all after it."""
-
-
-def _readable(row: Row) -> bool:
-    return row is not _UNREADABLE
 
 
 def _rows(connection: apsw.Connection, sql: str) -> Iterator[Row]:
@@ -145,28 +140,6 @@ def _rows(connection: apsw.Connection, sql: str) -> Iterator[Row]:
             return
         last = row[0]
         yield row
-
-
-def _erased(connection: apsw.Connection) -> dict[int, int]:
-    """Collect what was erased, and by which entry, from the chain itself; it is checked later."""
-    found: dict[int, int] = {}
-    # As bytes, so that those of one that make no text hide no other.
-    sql = "SELECT seq, CAST(body AS BLOB) FROM entries WHERE kind = 'erasure' ORDER BY seq"
-    for by, body in takewhile(_readable, _rows(connection, sql)):
-        try:
-            for seq in orjson.loads(body)["entries"]:
-                found.setdefault(int(seq), by)
-        except (ValueError, TypeError, KeyError):
-            continue  # it was changed, and its digest will tell
-    return found
-
-
-def _wrong_note(connection: apsw.Connection, erased: dict[int, int]) -> Fault | None:
-    """Compare the notes of what was erased, which let its text go, with the chain."""
-    rows = _rows(connection, "SELECT seq, by FROM erased ORDER BY seq")
-    noted: dict[Any, Any] = dict(takewhile(_readable, rows))
-    wrong = min((seq for seq, _ in noted.items() ^ erased.items()), default=None)
-    return None if wrong is None else Fault(wrong, "the note of its erasure fits no entry")
 
 
 def _guards(connection: apsw.Connection) -> tuple[str, ...]:
@@ -229,15 +202,14 @@ class _Walk:
             if what is None and text is not None and text is not _UNREADABLE and text[0] < seq:
                 what = "there is text of no entry before it"
             if what is None:
-                what = self._texts.wrong(row, found)
+                what = self._texts.wrong(row, found, readable=text is not _UNREADABLE)
             if what is not None:
-                if text is _UNREADABLE and what == _TEXT_MISSING:
-                    what = "its text can't be read"
                 # A gap shows at the entry after it; the first bad one is the one that is gone.
                 return Fault(self.seq + 1, what)
             fault = self._compared(row[9])
             if fault is not None:
                 return fault
+            self._texts.passed(row)
             if progress is not None and seq % PROGRESS == 0:
                 progress(PROGRESS)
         return self._at_end(text)
@@ -266,6 +238,9 @@ class _Walk:
         least = max(self._most, *self._expected, 0)
         if least > self.seq:
             return Fault(self.seq + 1, "missing")
+        fault = self._texts.at_end()
+        if fault is not None:
+            return fault
         if text is _UNREADABLE:
             return Fault(self.seq + 1, "text that can't be read")
         return None if text is None else Fault(text[0], "text of no entry")
@@ -286,18 +261,30 @@ class _Walk:
             return "changed"
 
 
-_TEXT_MISSING = "its text is missing"
-
-
 class _Texts:
-    """What is known of the personal text: what of it was erased, and the keys, if any are given."""
+    """The personal text beside the chain, and what of it the chain says was erased.
 
-    def __init__(self, erased: Mapping[int, int], keys: RecordKeys | None) -> None:
-        self._erased = erased
+    Text that is not there is judged only at the end, for any later entry may have erased it.
+    """
+
+    def __init__(self, connection: apsw.Connection, keys: RecordKeys | None) -> None:
+        self._connection = connection
         self._keys = keys
+        self._lacking: dict[int, str] = {}
+        self._erased: dict[int, int] = {}
 
-    def wrong(self, row: Row, texts: dict[str, Row]) -> str | None:
-        """Compare the personal text of an entry that is good itself with what its body names."""
+    def wrong(self, row: Row, texts: dict[str, Row], *, readable: bool) -> str | None:
+        """Compare the personal text of an entry that is good itself with what its body names.
+
+        Parameters
+        ----------
+        row : tuple
+            The entry.
+        texts : dict of str to tuple
+            Its text, as it is stored.
+        readable : bool
+            Whether all text up to here could be read.
+        """
         seq, body, entry = row[0], row[7], row[9]
         if not texts and '"private":' not in body:
             return None  # an entry without personal text need not be parsed
@@ -305,15 +292,15 @@ class _Texts:
             digests = orjson.loads(body).get("private", {})
             if texts.keys() - digests.keys():
                 return "has text that it does not name"
-            if seq in self._erased:
-                return "its text was erased, and is there" if texts else None
             if digests.keys() - texts.keys():
-                return _TEXT_MISSING
+                self._lacking[seq] = "its text is missing" if readable else "its text can't be read"
+                return None
             if self._keys is None or not texts:
                 return None
             key = self._keys.get(seq, entry)
             if key is None:
-                return "the key of its text is missing"
+                self._lacking[seq] = "the key of its text is missing"
+                return None
             for name, locked in texts.items():
                 unlock(key, Locked(*locked), entry=entry, name=name, digest=digests[name])
         except Broken:
@@ -321,3 +308,26 @@ class _Texts:
         except (ValueError, TypeError, AttributeError):
             return "changed"
         return None
+
+    def passed(self, row: Row) -> None:
+        """Take note of what a good entry erased."""
+        if row[2] != "erasure":
+            return
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            for seq in orjson.loads(row[7])["entries"]:
+                self._erased.setdefault(int(seq), row[0])
+
+    def at_end(self) -> Fault | None:
+        """Find the first entry whose text is not there, or is, against what the chain says."""
+        found = {seq: what for seq, what in self._lacking.items() if seq not in self._erased}
+        # By these notes text may be deleted, so that each has to stand for an erasure.
+        rows = _rows(self._connection, "SELECT seq, by FROM erased ORDER BY seq")
+        noted: dict[Any, Any] = dict(row for row in rows if row is not _UNREADABLE)
+        for seq, _ in noted.items() ^ self._erased.items():
+            found[seq] = "the note of its erasure fits no entry"
+        sql = "SELECT seq FROM private JOIN erased USING (seq) ORDER BY seq"
+        for row in _rows(self._connection, sql):
+            if row[0] in self._erased:
+                found[row[0]] = "its text was erased, and is there"
+        first = min(found, default=None)
+        return None if first is None else Fault(first, found[first])

@@ -143,6 +143,7 @@ def test_text_that_was_erased_is_not_missed(path: Path, tmp_path: Path) -> None:
         with pytest.raises(log_verifier.Bad, match="note of its erasure") as bad:
             log_verifier.verify(copy, [])
         assert found is not None and found.seq == bad.value.first == seq
+    rows.notes.insert(0, (seq, ENTRIES + 1, 1))
     rows.texts.insert(0, (seq, "call", b"", b""))
     rows.write(copy)
     with pytest.raises(log_verifier.Bad, match="too much text"):
