@@ -25,7 +25,7 @@ import click
 from model_service.service.log import verify
 from tests.builders import a_call
 from tests.faults.faulty import WAYS, faulty
-from tests.faults.kills import CLIENTS, Home, LossyProcess
+from tests.faults.kills import CLIENTS, REAL_WAYS, Home, LossyProcess
 from tests.harness import Process, Service, running
 
 A_LOG = 20
@@ -48,6 +48,7 @@ def main(what: tuple[str, ...], times: int, seed: int) -> None:
         )
     if "unavailable" in what:
         good &= unavailable()
+        good &= desks()
     sys.exit(0 if good else 1)
 
 
@@ -126,6 +127,32 @@ def _broken(name: str, breaks: Any, folder: Path) -> bool:
     refused = all(status == 503 and ms < 2000 for status, ms in assessed)
     kept = all(status == 202 and ms < 2000 for status, ms in decided)
     return refused and kept and in_order and whole
+
+
+def desks() -> bool:
+    """Eight desks at a real service while its log is locked, gone or full: how long they wait."""
+    print(f"### {CLIENTS} desks at once\n")
+    header("what", "assess", "slowest", "decide", "slowest", "kept", "lost", "chain")
+    good = True
+    for name, breaks in REAL_WAYS.items():
+        with tempfile.TemporaryDirectory(prefix="crisiscall-faults-") as folder:
+            home = Home.make(Path(folder))
+            found = home.break_for(5.0, breaks)
+            wrong = home.check()[1]
+        row(
+            name,
+            _statuses(found.assessed),
+            f"{max(ms for _, ms in found.assessed):.0f} ms",
+            _statuses(found.decided),
+            f"{max(ms for _, ms in found.decided):.0f} ms",
+            found.kept,
+            found.lost,
+            "whole" if not wrong else wrong[0],
+        )
+        answers = [*found.assessed, *found.decided]
+        good &= not wrong and not found.lost and all(ms < 2000 for _, ms in answers)
+    print()
+    return good
 
 
 def _timed(service: Service, path: str, bodies: list[Any]) -> Iterator[tuple[int, float]]:
