@@ -27,7 +27,7 @@ run: setup       ## Synthesise calls, train, start the service, send it a few ca
 test: setup      ## Lint, types, layers, tests
 	@.ci/check
 
-faults: setup    ## 200 kills under load, 200 that lose unsynced writes, and a log that fails: half an hour
+faults: setup    ## 200 kills under load, 200 that lose unsynced writes, a log that fails (an hour)
 	@python -m tests.faults.run
 
 lock: setup      ## Renew requirements.lock from pyproject.toml
