@@ -54,7 +54,7 @@ def main(what: tuple[str, ...], times: int, seed: int) -> None:
 
 def kills(title: str, kind: type[Process], times: int, seed: int) -> bool:
     """Kill a service again and again; everything is checked after each kill."""
-    print(f"### {title}\n")
+    click.echo(f"### {title}\n")
     header("kills", "assessments", "decisions", "outcomes", "cut off", "entries", "lost", "chain")
     chance, total, good = random.Random(seed), [0] * 6, True
     for begin in range(0, times, A_LOG):
@@ -70,21 +70,21 @@ def kills(title: str, kind: type[Process], times: int, seed: int) -> bool:
                 sums[3] += made.unanswered
                 entries, wrong = home.check()
                 bad += [f"kill {number + 1}: {what}" for what in wrong]
-                print(f"\r{number + 1} of {times}", end="", file=sys.stderr, flush=True)
+                click.echo(f"\r{number + 1} of {times}", nl=False, err=True)
             lost = sum("lost" in what for what in bad)
-            print(end="\r", file=sys.stderr, flush=True)
+            click.echo("\r", nl=False, err=True)
             done = min(begin + A_LOG, times)
             row(f"{begin + 1}-{done}", *sums, entries, lost, "whole" if not bad else bad[0])
             total = [a + b for a, b in zip(total, [*sums, entries, lost], strict=True)]
             good &= not bad
     row(times, *total, "whole" if good else "not whole")
-    print()
+    click.echo()
     return good
 
 
 def unavailable() -> bool:
     """Break a service's log in every way, and mend it; what was answered, and how soon."""
-    print("### The log can't be written\n")
+    click.echo("### The log can't be written\n")
     header(
         "what", "assess", "slowest", "decide", "slowest", "recorded after it was mended", "chain"
     )
@@ -92,7 +92,7 @@ def unavailable() -> bool:
     for name, breaks in WAYS.items():
         with tempfile.TemporaryDirectory(prefix="crisiscall-faults-") as folder:
             good &= _broken(name, breaks, Path(folder))
-    print()
+    click.echo()
     return good
 
 
@@ -131,7 +131,7 @@ def _broken(name: str, breaks: Any, folder: Path) -> bool:
 
 def desks() -> bool:
     """Eight desks at a real service while its log is locked, gone or full: how long they wait."""
-    print(f"### {CLIENTS} desks at once\n")
+    click.echo(f"### {CLIENTS} desks at once\n")
     header("what", "assess", "slowest", "decide", "slowest", "kept", "lost", "chain")
     good = True
     for name, breaks in REAL_WAYS.items():
@@ -151,7 +151,7 @@ def desks() -> bool:
         )
         answers = [*found.assessed, *found.decided]
         good &= not wrong and not found.lost and all(ms < 2000 for _, ms in answers)
-    print()
+    click.echo()
     return good
 
 
@@ -177,7 +177,7 @@ def header(*names: str) -> None:
 
 def row(*cells: Any) -> None:
     told = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in cells)
-    print("| " + " | ".join(told) + " |", flush=True)
+    click.echo("| " + " | ".join(told) + " |")
 
 
 if __name__ == "__main__":
