@@ -170,6 +170,7 @@ class Process:
             free.bind(("127.0.0.1", port))
             self.port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self.home = home
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CRISISCALL_")}
         self._errors = (home / "serve.err").open("ab")
         self.started = time.monotonic()

@@ -15,6 +15,11 @@ SAFE_SQLITE = (3, 51, 3)
 several connections are open."""
 
 
+BRIEF_MS = 20
+"""How long to wait for a lock once somebody has waited for it in vain, until it is free again: a
+service that waited anew for each of its clients would answer none of them in time."""
+
+
 class UnsafeSQLite(InputError):
     """The SQLite library at hand has a fault that can lose what was committed."""
 

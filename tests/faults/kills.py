@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import resource
+import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from model_service.service.log.keys import keys_beside
 from model_service.service.log.reading import Reader
 from model_service.service.log.store import Store
 from tests.builders import a_call, add_users, make_champion, make_settings
+from tests.faults.faulty import away, locked
 from tests.harness import Process
 
 CLIENTS = 8
@@ -80,10 +85,7 @@ class Home:
         process = kind(self.path)
         try:
             process.wait_ready(60)
-            form = {"username": "desk", "password": self.password}
-            token = httpx.post(f"{process.url}/v1/token", data=form).json()["access_token"]
-            head = {"authorization": f"Bearer {token}"}
-            made = asyncio.run(_load(process, head, chance.uniform(0.02, 0.8)))
+            made = asyncio.run(_load(process, self.sign_in(process), chance.uniform(0.02, 0.8)))
         finally:
             process.process.kill()
             process.wait()
@@ -111,6 +113,104 @@ class Home:
                 elif set(reader.private(entry)) != TEXTS[kind]:
                     wrong.append(f"lost: a text of {kind} {seq}")
         return found.entries, wrong
+
+    def break_for(self, seconds: float, breaks: Callable[[Process], Callable[[], None]]) -> Broken:
+        """Break the log of a service that several desks use, and mend it after some seconds."""
+        process = Process(self.path)
+        try:
+            process.wait_ready(60)
+            head = self.sign_in(process)
+            url = f"{process.url}/v1/assessments"
+            made = [httpx.post(url, json=a_call(n), headers=head).json() for n in range(CLIENTS)]
+            mend = breaks(process)
+            found = Broken()
+            until = time.monotonic() + seconds
+            with ThreadPoolExecutor(CLIENTS) as threads:
+                desks = [threads.submit(_desk, process, head, one, found, until) for one in made]
+                for desk in desks:
+                    desk.result()
+            mend()
+            found.wait_recorded(process, head, made)
+        finally:
+            process.stop()
+        return found
+
+    def sign_in(self, process: Process) -> dict[str, str]:
+        form = {"username": "desk", "password": self.password}
+        token = httpx.post(f"{process.url}/v1/token", data=form).json()["access_token"]
+        return {"authorization": f"Bearer {token}"}
+
+
+@dataclass
+class Broken:
+    """What was answered while the log could not be written: status and milliseconds."""
+
+    assessed: list[tuple[int, float]] = field(default_factory=list)
+    decided: list[tuple[int, float]] = field(default_factory=list)
+    times: set[tuple[str, str]] = field(default_factory=set)
+    lost: int = 0
+
+    @property
+    def kept(self) -> int:
+        return len(self.times)
+
+    def wait_recorded(
+        self, process: Process, head: dict[str, str], made: list[dict[str, Any]]
+    ) -> None:
+        """Wait until every decision that was kept is on record; count those that are not."""
+        until = time.monotonic() + 30
+        while True:
+            there = set()
+            for one in made:
+                url = f"{process.url}/v1/assessments/{one['assessment_id']}"
+                decisions = httpx.get(url, headers=head).json()["decisions"]
+                there |= {(one["assessment_id"], decision["at"]) for decision in decisions}
+            self.lost = len(self.times - there)
+            if not self.lost or time.monotonic() > until:
+                return
+            time.sleep(0.2)
+
+
+def _desk(
+    process: Process, head: dict[str, str], mine: dict[str, Any], found: Broken, until: float
+) -> None:
+    with httpx.Client(base_url=process.url, headers=head, timeout=30) as http:
+        number = 0
+        while time.monotonic() < until:
+            number += 1
+            call = a_call(f"{mine['call_id']}-{number}")
+            path = f"/v1/assessments/{mine['assessment_id']}/decision"
+            for where, body, answers in (
+                ("/v1/assessments", call, found.assessed),
+                (path, OVERRIDE, found.decided),
+            ):
+                begun = time.perf_counter()
+                answer = http.post(where, json=body)
+                answers.append((answer.status_code, (time.perf_counter() - begun) * 1e3))
+                if answer.status_code == 202:
+                    found.times.add((mine["assessment_id"], answer.json()["at"]))
+
+
+def _full(process: Process) -> Callable[[], None]:
+    """Let no file of a process grow any more, as on a full disk."""
+    size = (process.home / "log.db-wal").stat().st_size
+    unlimited = resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE, (size, unlimited[1]))
+
+    def free() -> None:
+        resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE, unlimited)
+
+    return free
+
+
+REAL_WAYS: dict[str, Callable[[Process], Callable[[], None]]] = {
+    "disk full": _full,
+    "log gone": lambda process: away(process.home / "log.db"),
+    "log locked": lambda process: locked(process.home / "log.db"),
+    "keys locked": lambda process: locked(process.home / "record-keys.db"),
+}
+"""What may become of the log of a service in a process of its own → how to do it, which returns
+what mends it."""
 
 
 async def _load(process: Process, head: dict[str, str], seconds: float) -> Round:

@@ -25,7 +25,7 @@ import click
 from model_service.service.log import verify
 from tests.builders import a_call
 from tests.faults.faulty import WAYS, faulty
-from tests.faults.kills import CLIENTS, Home, LossyProcess
+from tests.faults.kills import CLIENTS, REAL_WAYS, Home, LossyProcess
 from tests.harness import Process, Service, running
 
 A_LOG = 20
@@ -48,12 +48,13 @@ def main(what: tuple[str, ...], times: int, seed: int) -> None:
         )
     if "unavailable" in what:
         good &= unavailable()
+        good &= desks()
     sys.exit(0 if good else 1)
 
 
 def kills(title: str, kind: type[Process], times: int, seed: int) -> bool:
     """Kill a service again and again; everything is checked after each kill."""
-    print(f"### {title}\n")
+    click.echo(f"### {title}\n")
     header("kills", "assessments", "decisions", "outcomes", "cut off", "entries", "lost", "chain")
     chance, total, good = random.Random(seed), [0] * 6, True
     for begin in range(0, times, A_LOG):
@@ -69,21 +70,21 @@ def kills(title: str, kind: type[Process], times: int, seed: int) -> bool:
                 sums[3] += made.unanswered
                 entries, wrong = home.check()
                 bad += [f"kill {number + 1}: {what}" for what in wrong]
-                print(f"\r{number + 1} of {times}", end="", file=sys.stderr, flush=True)
+                click.echo(f"\r{number + 1} of {times}", nl=False, err=True)
             lost = sum("lost" in what for what in bad)
-            print(end="\r", file=sys.stderr, flush=True)
+            click.echo("\r", nl=False, err=True)
             done = min(begin + A_LOG, times)
             row(f"{begin + 1}-{done}", *sums, entries, lost, "whole" if not bad else bad[0])
             total = [a + b for a, b in zip(total, [*sums, entries, lost], strict=True)]
             good &= not bad
     row(times, *total, "whole" if good else "not whole")
-    print()
+    click.echo()
     return good
 
 
 def unavailable() -> bool:
     """Break a service's log in every way, and mend it; what was answered, and how soon."""
-    print("### The log can't be written\n")
+    click.echo("### The log can't be written\n")
     header(
         "what", "assess", "slowest", "decide", "slowest", "recorded after it was mended", "chain"
     )
@@ -91,7 +92,7 @@ def unavailable() -> bool:
     for name, breaks in WAYS.items():
         with tempfile.TemporaryDirectory(prefix="crisiscall-faults-") as folder:
             good &= _broken(name, breaks, Path(folder))
-    print()
+    click.echo()
     return good
 
 
@@ -128,6 +129,32 @@ def _broken(name: str, breaks: Any, folder: Path) -> bool:
     return refused and kept and in_order and whole
 
 
+def desks() -> bool:
+    """Eight desks at a real service while its log is locked, gone or full: how long they wait."""
+    click.echo(f"### {CLIENTS} desks at once\n")
+    header("what", "assess", "slowest", "decide", "slowest", "kept", "lost", "chain")
+    good = True
+    for name, breaks in REAL_WAYS.items():
+        with tempfile.TemporaryDirectory(prefix="crisiscall-faults-") as folder:
+            home = Home.make(Path(folder))
+            found = home.break_for(5.0, breaks)
+            wrong = home.check()[1]
+        row(
+            name,
+            _statuses(found.assessed),
+            f"{max(ms for _, ms in found.assessed):.0f} ms",
+            _statuses(found.decided),
+            f"{max(ms for _, ms in found.decided):.0f} ms",
+            found.kept,
+            found.lost,
+            "whole" if not wrong else wrong[0],
+        )
+        answers = [*found.assessed, *found.decided]
+        good &= not wrong and not found.lost and all(ms < 2000 for _, ms in answers)
+    click.echo()
+    return good
+
+
 def _timed(service: Service, path: str, bodies: list[Any]) -> Iterator[tuple[int, float]]:
     for body in bodies:
         begun = time.perf_counter()
@@ -150,7 +177,7 @@ def header(*names: str) -> None:
 
 def row(*cells: Any) -> None:
     told = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in cells)
-    print("| " + " | ".join(told) + " |", flush=True)
+    click.echo("| " + " | ".join(told) + " |")
 
 
 if __name__ == "__main__":

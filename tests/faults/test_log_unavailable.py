@@ -13,7 +13,7 @@ import pytest
 from model_service.service.log import verify
 from model_service.service.log.store import Store
 from tests.builders import a_call
-from tests.faults.faulty import Faults
+from tests.faults.faulty import Faults, locked
 from tests.harness import Service, assert_problem
 
 
@@ -79,6 +79,25 @@ def test_another_process_holds_the_log(service: Service) -> None:
     other.execute("BEGIN IMMEDIATE")
     assert_refused_then_healed(service, lambda: other.execute("ROLLBACK"))
     other.close()
+
+
+def test_nobody_waits_anew_for_a_lock_that_was_waited_for_in_vain(service: Service) -> None:
+    """Or each client would be held up by those before it."""
+    service.assess(a_call("before"))
+    store: Store = service.log._store
+
+    def patience() -> tuple[int, int]:
+        with store.reading() as connection, store.keys._guarded() as keys:
+            return connection.pragma("busy_timeout"), keys.pragma("busy_timeout")
+
+    assert patience() == (50, 50)
+    for number, path in enumerate((service.settings.log_path, store.keys.path)):
+        free = locked(path)
+        assert_follow_protocol(service.assess(a_call("refused")))
+        assert patience() == ((20, 50), (20, 20))[number]
+        free()
+        assert service.assess(a_call(number)).status_code == 201
+        assert patience() == (50, 50)
 
 
 def test_the_log_is_moved_away_and_comes_back(service: Service, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from data.errors import InputError
 from data.files import drafted, sync_folder
-from model_service.service.database import connect, empty_wal
+from model_service.service.database import BRIEF_MS, connect, empty_wal
 from model_service.service.log.private import NONCE_BYTES
 
 KEY_BYTES = 32
@@ -193,6 +193,7 @@ class RecordKeys:
         self._busy_timeout_ms = busy_timeout_ms
         self._connection: apsw.Connection | None = None
         self._identity: object = None
+        self._in_vain = False
         self._pepper: bytes | None = None
 
     def there(self) -> bool:
@@ -341,6 +342,7 @@ class RecordKeys:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
+            self._waited(in_vain=False)
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[apsw.Connection]:
@@ -353,8 +355,21 @@ class RecordKeys:
                 raise KeysUnavailable(f"the keys of the log can't be used ({kind})") from error
             raise
 
+    def _waited(self, *, in_vain: bool) -> None:
+        if in_vain != self._in_vain:
+            self._in_vain = in_vain
+            if self._connection is not None:
+                self._connection.set_busy_timeout(self._patience_ms)
+
+    @property
+    def _patience_ms(self) -> int:
+        wait = self._busy_timeout_ms
+        return min(wait, BRIEF_MS) if self._in_vain else wait
+
     def _recover(self, error: BaseException) -> None:
         """Roll back, and keep the connection if what went wrong may pass, as the log does."""
+        if isinstance(error, apsw.BusyError):
+            self._waited(in_vain=True)
         if self._connection is None:
             return
         try:
@@ -372,7 +387,7 @@ class RecordKeys:
                 return self._connection
             self.close()  # moved or deleted under us
         connection = connect(
-            self.path, busy_timeout_ms=self._busy_timeout_ms, create=self._identity is None
+            self.path, busy_timeout_ms=self._patience_ms, create=self._identity is None
         )
         try:
             self._check(connection)

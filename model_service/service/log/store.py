@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import apsw
 
-from model_service.service.database import connect
+from model_service.service.database import BRIEF_MS, connect
 from model_service.service.log import schema, scrub
 from model_service.service.log.entry import GENESIS, Draft, Entry, canonical, digest, now, stamp
 from model_service.service.log.keys import KEY_BYTES, KeysUnavailable, RecordKeys, keys_beside
@@ -141,7 +141,7 @@ class Store:
                     scrub.delete(connection, entry)
             connection.execute("COMMIT")
         self._head = (seq, previous)
-        self.failed = None
+        self._heal()
         return entries
 
     def probe(self) -> None:
@@ -160,7 +160,7 @@ class Store:
             if self.failed is not None:
                 connection.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (stamp(now()),))
             connection.execute("COMMIT")
-        self.failed = None
+        self._heal()
 
     def reading(self) -> contextlib.AbstractContextManager[apsw.Connection]:
         """Give the connection for reading; inside, errors of SQLite become `LogUnavailable`."""
@@ -197,6 +197,21 @@ class Store:
         if self.failed is None:
             self._failing_since = time.monotonic()
         self.failed = reason
+        self._set_patience()
+
+    def _heal(self) -> None:
+        if self.failed is not None:
+            self.failed = None
+            self._set_patience()
+
+    def _set_patience(self) -> None:
+        if self._connection is not None:
+            self._connection.set_busy_timeout(self._patience_ms)
+
+    @property
+    def _patience_ms(self) -> int:
+        wait = self._busy_timeout_ms
+        return wait if self.failed is None else min(wait, BRIEF_MS)
 
     def _recover(self, error: BaseException) -> None:
         """Roll back, and keep the connection if what went wrong may pass.
@@ -226,7 +241,7 @@ class Store:
             self.close()
         connection = connect(
             self.path,
-            busy_timeout_ms=self._busy_timeout_ms,
+            busy_timeout_ms=self._patience_ms,
             create=self._head is None,  # once there was a log, a new one must not take its place
             vfs=self._vfs,
         )

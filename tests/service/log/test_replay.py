@@ -21,16 +21,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.call import Call
+from data.dataset import Dataset
 from data.frame import to_calls
 from data.sources.synthetic import synthesize
 from model_service.model.release import FILES, MANIFEST, SIGNATURE, canonical, load_release
 from model_service.service.log.reading import Reader
 from model_service.service.log.replay import Asked, Replayed, Shelf, agree, replay
 from tests import strategies
-from tests.builders import a_call, make_champion, make_scorer, release_files
+from tests.builders import PUBLIC_KEY, a_call, make_champion, make_scorer, release_files
 from tests.harness import Service, running
 from tests.service.test_premises import TABLE
 from training.cli import cli
+from training.pipeline import Trained
 
 
 def replayed(service: Service, *places: Path, asked: Asked | None = None) -> list[Replayed]:
@@ -93,6 +95,24 @@ def test_synthetic_calls_come_out_again_beside_their_decisions(tmp_path: Path) -
         found = run(service)
         assert found.exit_code == 0, found.output
         assert f"{n:,} agree, 0 differ" in found.output
+
+
+def test_a_trained_release_with_every_part_comes_out_again(
+    tmp_path: Path, remembering: tuple[Dataset, Trained]
+) -> None:
+    dataset, trained = remembering
+    shutil.copytree(trained.folder, tmp_path / "releases" / trained.folder.name)
+    (tmp_path / "releases" / "champion").write_text(trained.folder.name + "\n")
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "release.pub").write_text(PUBLIC_KEY + "\n")
+    calls = to_calls(dataset.calls)[:150]
+    with running(tmp_path, champion=False) as service:
+        for call in calls:
+            service.assess(json.loads(call.model_dump_json(exclude_none=True)))
+        entries = service.log.read.page(kind="assessment", limit=1000)
+        known = [json.loads(service.log.read.private(entry)["history"]) for entry in entries]
+        assert any(counts and any(counts.values()) for counts in known)
+        assert verdicts(service) == {"agrees": len(entries)}
 
 
 def test_after_ten_later_releases(tmp_path: Path) -> None:
