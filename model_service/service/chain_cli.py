@@ -43,7 +43,7 @@ def checkpoints_option(*, required: bool) -> Callable[[F], F]:
         multiple=True,
         required=required,
         metavar="DIR|FILE",
-        type=click.Path(path_type=Path, exists=True),
+        type=click.Path(path_type=Path),
         help="Checkpoints that were kept"
         + ("." if required else "; those of the service's own folder if not given."),
     )
@@ -62,8 +62,8 @@ def key(home: Path | None) -> None:
 @click.command(
     epilog="""\b
 Examples:
-  crisiscall log proof 1042 > entry-1042.json
-  crisiscall log proof 1042 --size 2000 > entry-1042.json
+  crisiscall log proof 1042
+  crisiscall log proof 1042 --size 2000
 """
 )
 @click.argument("sequence", type=click.IntRange(min=1))
@@ -89,7 +89,7 @@ def proof(sequence: int, size: int | None, home: Path | None) -> None:
         _print(_or_error(lambda: prove_entry(tree, entry, size)))
 
 
-@click.command(epilog="Example: crisiscall log consistency 1000 2000 > growth.json")
+@click.command(epilog="Example: crisiscall log consistency 1000 2000")
 @click.argument("old", type=click.IntRange(min=1))
 @click.argument("new", type=click.IntRange(min=1))
 @home_option
@@ -107,7 +107,7 @@ def consistency(old: int, new: int, home: Path | None) -> None:
 @click.command(
     epilog="Example: crisiscall log check entry-1042.json --checkpoints kept/ --key checkpoint.pub"
 )
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @checkpoints_option(required=True)
 @keys_option
 @home_option
@@ -121,7 +121,11 @@ def check(file: Path, places: tuple[Path, ...], keys: tuple[str, ...], home: Pat
 
     kept = gather(places, keys, load_settings(home=home))
     try:
-        proved = check_proof(file.read_bytes(), kept.checkpoints)
+        given = file.read_bytes()
+    except OSError:
+        raise InputError(f"{file}: there is no such file, or it can't be read") from None
+    try:
+        proved = check_proof(given, kept.checkpoints)
     except ProofError as error:
         click.echo(f"{file}: {error}", err=True)
         sys.exit(1)

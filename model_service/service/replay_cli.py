@@ -39,7 +39,7 @@ Examples:
     "places",
     multiple=True,
     metavar="DIR",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False),
     help="Where releases lie, beside those of the service: a folder of them, or one; repeatable.",
 )
 @home_option
@@ -67,6 +67,8 @@ def replay(
     from model_service.service.opening import open_keys
 
     check_sqlite()
+    if missing := next((place for place in places if not place.is_dir()), None):
+        raise InputError(f"{missing}: there is no such folder of releases")
     settings = load_settings(home=home)
     keys = open_keys(settings)
 
