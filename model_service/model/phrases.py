@@ -250,11 +250,13 @@ class Automaton:
         return kind
 
     def _step(self, state: _State, kind: int) -> _State:
-        labels = (*self._kind_labels[kind], ANY)
+        labels = {*self._kind_labels[kind], ANY}
         reached = {0}
         for place in state.nodes:
             following = self._nodes[place].next
-            reached.update(following[label] for label in labels if label in following)
+            # Most places have few ways on and a word has many labels; the root has thousands.
+            # The intersection with a plain set walks along the shorter of the two.
+            reached.update([following[label] for label in following.keys() & labels])
         if len(self._states) >= MAX_STATES:
             self._reset()
         state.steps[kind] = there = self._state(frozenset(reached))
