@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, get_args
+from importlib import resources
+from typing import Literal, NamedTuple, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from data.document import DocumentError, first_mistake, read_document
 from data.text import Token
-from model_service.model.phrases import Automaton, Phrases, sequences
+from model_service.model.phrases import Automaton, PhraseError, Phrases, sequences
 
 Polarity = Literal["said", "denied", "asked", "past", "other", "supposed", "possible"]
 """How a thing was spoken of: said plainly, denied, asked and left open, of the past, of another
@@ -154,6 +156,49 @@ class Scopes(Part):
         return {_CUES[kind] for kind in cues}
 
 
+class PhraseList(Part):
+    """What every list holds beside what it names.
+
+    `real_words` are words of the language that are no slip of a listed word; without any, a word
+    must be spelt as it is listed.
+    """
+
+    version: int
+    sets: dict[str, Phrases]
+    scopes: Scopes
+    real_words: Phrases = ()
+
+
+L = TypeVar("L", bound=PhraseList)
+
+
+def read_list(text: str, kind: type[L], *, what: str, error: type[PhraseError]) -> L:
+    """Read a list from YAML.
+
+    Parameters
+    ----------
+    text : str
+    kind : type
+        Of the list.
+    what : str
+        How messages call it.
+    error : type
+        Raised if it can't be used; the message says where.
+    """
+    try:
+        return kind.model_validate(read_document(text, quick=True))
+    except DocumentError as fault:
+        raise error(f"{what}: {fault}") from None
+    except ValidationError as fault:
+        raise error(f"{what}: {first_mistake(fault, 'the list')}") from None
+
+
+def shipped_list(name: str) -> str:
+    """Read a list that the project ships, with the real words of its language, as text."""
+    here = resources.files("model_service.model")
+    return "".join((here / f"{part}.yaml").read_text("utf-8") for part in (name, "real_words"))
+
+
 _HARD = re.compile(r"[.?!;\n]|\s[/|-]\s")
 _LOOK_BACK = 24
 """Words before a phrase in which cues are looked for; bounds the time that a phrase costs."""
@@ -223,8 +268,8 @@ class PhraseMatcher:
         self._scoped = [entry.scoped for entry in listed.values()]
         # Groups of the automaton: the phrases, their denials, their exceptions, the cues.
         cues = dict(_cues(scopes))
-        cues |= {f"over {name}": entry.over for name, entry in listed.items() if entry.over}
-        self._cues = tuple((where, kind) for where, _, kind in (c.partition(" ") for c in cues))
+        cues |= {("over", name): entry.over for name, entry in listed.items() if entry.over}
+        self._cues = tuple(cues)
         lists = [entry.phrases for entry in listed.values()]
         lists += [entry.denials for entry in listed.values()]
         lists += [entry.exceptions for entry in listed.values()]
@@ -294,14 +339,22 @@ class PhraseMatcher:
         return found
 
 
-def _cues(scopes: Scopes) -> Iterator[tuple[str, Phrases]]:
-    """Name every list of cues."""
+def _cues(scopes: Scopes) -> Iterator[tuple[tuple[str, str], Phrases]]:
+    """Name every list of cues by where its cues stand, and by what they make of a phrase."""
     for where in ("before", "after", "around", "later"):
         for kind, phrases in getattr(scopes, where).items():
-            yield f"{where} {kind}", phrases
-    yield from (("break", scopes.breaks), ("turn", scopes.turns))
-    yield from (("present", scopes.present), ("plain", scopes.plain))
-    yield from (("asked", scopes.questions), ("yes", scopes.yes), ("no", scopes.no))
+            yield (where, kind), phrases
+    others = {
+        "break": scopes.breaks,
+        "turn": scopes.turns,
+        "present": scopes.present,
+        "plain": scopes.plain,
+        "asked": scopes.questions,
+        "yes": scopes.yes,
+        "no": scopes.no,
+    }
+    for where, phrases in others.items():
+        yield (where, ""), phrases
 
 
 class _Scene:
