@@ -86,6 +86,18 @@ def connect(
     return connection
 
 
+def identity(*paths: Path) -> tuple[tuple[int, int] | None, ...]:
+    """Tell which files lie at these paths, so that one that was moved or replaced is noticed."""
+    found: list[tuple[int, int] | None] = []
+    for path in paths:
+        try:
+            status = os.stat(path)
+            found.append((status.st_dev, status.st_ino))
+        except OSError:
+            found.append(None)
+    return tuple(found)
+
+
 def empty_wal(connection: apsw.Connection, *, seconds: float = 2.0) -> bool:
     """Move everything from the write-ahead log into the database, and cut the log to nothing.
 

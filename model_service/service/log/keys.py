@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from data.errors import InputError
 from data.files import drafted, sync_folder
-from model_service.service.database import BRIEF_MS, connect, empty_wal
+from model_service.service.database import BRIEF_MS, connect, empty_wal, identity
 from model_service.service.log.private import NONCE_BYTES
 
 KEY_BYTES = 32
@@ -215,7 +215,9 @@ class RecordKeys:
             master = connection.execute("SELECT name FROM master").get
             cipher = self._masters.cipher(master)
             for seq, entry, key in keys:
-                connection.execute(_PUT, (seq, entry, master, _wrap(cipher, key, seq, entry)))
+                connection.execute(
+                    _PUT, (seq, entry, master, encrypt(cipher, key, _bound(seq, entry)))
+                )
 
     def get(self, seq: int, entry: str) -> bytes | None:
         """Find the key of an entry; None if it has none, or no longer.
@@ -234,7 +236,7 @@ class RecordKeys:
         master, wrapped = row
         cipher = self._masters.cipher(master)
         try:
-            return _unwrap(cipher, wrapped, seq, entry)
+            return decrypt(cipher, wrapped, _bound(seq, entry))
         except (InvalidTag, ValueError):
             return b""  # fits nothing: whoever uses it finds the text broken
 
@@ -258,7 +260,9 @@ class RecordKeys:
             if self.get(*PEPPER) is None:
                 with self._writing() as connection:
                     master = connection.execute("SELECT name FROM master").get
-                    wrapped = _wrap(self._masters.cipher(master), os.urandom(KEY_BYTES), *PEPPER)
+                    wrapped = encrypt(
+                        self._masters.cipher(master), os.urandom(KEY_BYTES), _bound(*PEPPER)
+                    )
                     connection.execute(
                         "INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?)",
                         (*PEPPER, master, wrapped),
@@ -315,12 +319,12 @@ class RecordKeys:
             for seq, entry, master, wrapped in rows:
                 before = self._masters.cipher(master)
                 try:
-                    key = _unwrap(before, wrapped, seq, entry)
+                    key = decrypt(before, wrapped, _bound(seq, entry))
                 except (InvalidTag, ValueError):
                     raise KeysUnavailable(
                         f"the key of entry {seq} was changed; run `crisiscall log verify`"
                     ) from None
-                again = _wrap(cipher, key, seq, entry)
+                again = encrypt(cipher, key, _bound(seq, entry))
                 connection.execute(_PUT, (seq, entry, newest, again))
         return len(rows)
 
@@ -383,7 +387,7 @@ class RecordKeys:
 
     def _open(self) -> apsw.Connection:
         if self._connection is not None:
-            if self._identify() == self._identity:
+            if identity(self.path) == self._identity:
                 return self._connection
             self.close()  # moved or deleted under us
         connection = connect(
@@ -394,7 +398,7 @@ class RecordKeys:
         except BaseException:
             connection.close(force=True)
             raise
-        self._connection, self._identity = connection, self._identify()
+        self._connection, self._identity = connection, identity(self.path)
         return connection
 
     def _check(self, connection: apsw.Connection) -> None:
@@ -413,26 +417,27 @@ class RecordKeys:
         # was destroyed stays in it.
         empty_wal(connection, seconds=0)
 
-    def _identify(self) -> object:
-        try:
-            status = os.stat(self.path)
-        except OSError:
-            return ()
-        return status.st_dev, status.st_ino
-
 
 def keys_beside(log: Path) -> RecordKeys:
     """Give the keys of a log where they lie unless somebody says otherwise."""
     return RecordKeys(log.with_name("record-keys.db"), MasterKeys(log.parent / "keys" / "log.key"))
 
 
-def _wrap(cipher: AESGCM, key: bytes, seq: int, entry: str) -> bytes:
+def encrypt(cipher: AESGCM, text: bytes, bound: bytes) -> bytes:
+    """Encrypt with a fresh nonce, which stands before the ciphertext."""
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + cipher.encrypt(nonce, key, _bound(seq, entry))
+    return nonce + cipher.encrypt(nonce, text, bound)
 
 
-def _unwrap(cipher: AESGCM, wrapped: bytes, seq: int, entry: str) -> bytes:
-    return cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _bound(seq, entry))
+def decrypt(cipher: AESGCM, encrypted: bytes, bound: bytes) -> bytes:
+    """Decrypt what `encrypt` made.
+
+    Raises
+    ------
+    InvalidTag, ValueError
+        If it is not that, or another key's, or bound to something else.
+    """
+    return cipher.decrypt(encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:], bound)
 
 
 def _bound(seq: int, entry: str) -> bytes:

@@ -22,8 +22,7 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 
 from data.files import sync_folder
-from model_service.service.log.keys import KeysUnavailable, MasterKeys
-from model_service.service.log.private import NONCE_BYTES
+from model_service.service.log.keys import KeysUnavailable, MasterKeys, decrypt, encrypt
 from model_service.service.log.store import LogUnavailable
 
 RESERVED = 1024 * 1024
@@ -83,8 +82,7 @@ class Spool:
         """Add a record; it is on disk when this returns."""
         with self._locked() as file:
             name = self._cipher_name()
-            nonce = os.urandom(NONCE_BYTES)
-            locked = nonce + self._masters.cipher(name).encrypt(nonce, record, _BOUND)
+            locked = encrypt(self._masters.cipher(name), record, _BOUND)
             line = f"{name} {base64.b64encode(locked).decode()}\n".encode()
             content = _read(file)
             end = len(_lines(content))
@@ -112,8 +110,7 @@ class Spool:
             try:
                 name, _, text = line.decode("ascii").partition(" ")
                 locked = base64.b64decode(text, validate=True)
-                cipher = self._masters.cipher(name)
-                records.append(cipher.decrypt(locked[:NONCE_BYTES], locked[NONCE_BYTES:], _BOUND))
+                records.append(decrypt(self._masters.cipher(name), locked, _BOUND))
             except (InvalidTag, ValueError):  # KeysUnavailable is one too: there is no such key
                 damaged += 1
         return Kept(records, lines, damaged)

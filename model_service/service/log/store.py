@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import apsw
 
-from model_service.service.database import BRIEF_MS, connect
+from model_service.service.database import BRIEF_MS, connect, identity
 from model_service.service.log import schema, scrub
 from model_service.service.log.entry import GENESIS, Draft, Entry, canonical, digest, now, stamp
 from model_service.service.log.keys import KEY_BYTES, KeysUnavailable, RecordKeys, keys_beside
@@ -90,9 +90,9 @@ class Store:
         self.keys = keys or keys_beside(path)
         self._busy_timeout_ms = busy_timeout_ms
         self._vfs = vfs
-        self._files = (str(path), f"{path}-wal")
+        self._files = (path, path.with_name(f"{path.name}-wal"))
         self._connection: apsw.Connection | None = None
-        self._identity: tuple[object, object] = (None, None)
+        self._identity: object = None
         self._head: Head | None = None
         self._failing_since = 0.0
         self.failed: str | None = None
@@ -236,7 +236,7 @@ class Store:
         if self._connection is not None:
             # A file that was moved or deleted under us would go on taking entries that nobody
             # could ever find again.
-            if self._identify() == self._identity:
+            if identity(*self._files) == self._identity:
                 return self._connection
             self.close()
         connection = connect(
@@ -251,7 +251,7 @@ class Store:
             connection.close(force=True)
             raise
         self._connection = connection
-        self._identity = self._identify()
+        self._identity = identity(*self._files)
         return connection
 
     def _check(self, connection: apsw.Connection) -> None:
@@ -284,13 +284,3 @@ class Store:
             there = connection.execute("SELECT digest FROM entries WHERE seq = ?", self._head[:1])
             if there.get != self._head[1]:
                 raise LogUnavailable("the decision log was replaced by another one")
-
-    def _identify(self) -> tuple[object, object]:
-        found: list[object] = []
-        for path in self._files:
-            try:
-                status = os.stat(path)
-                found.append((status.st_dev, status.st_ino))
-            except OSError:
-                found.append(None)
-        return found[0], found[1]
