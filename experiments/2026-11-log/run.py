@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import random
-import re
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -28,6 +25,7 @@ from model_service.service.log.entry import GENESIS, canonical, digest
 from model_service.service.log.keys import KEY_BYTES, keys_beside
 from model_service.service.log.merkle import Range
 from model_service.service.log.private import lock, seal
+from training.machine import machine
 
 HERE = Path(__file__).parent
 ENTRIES, EVERY, BATCH = 1_000_000, 1000, 5000
@@ -154,19 +152,6 @@ def make_log(path: Path, checkpoints: Path, count: int) -> None:
     record_keys.close()
     connection.execute("".join(schema.GUARDS.values()))
     connection.close()
-
-
-def machine() -> str:
-    """Say what machine this is, in words."""
-    model = "unknown processor"
-    with suppress(OSError):
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-        model = found[1] if found else model
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    return (
-        f"{os.cpu_count()} cores of {model}, {platform.system()}, Python "
-        f"{platform.python_version()}; load average {load:.1f} when the run began"
-    )
 
 
 def timed(command: list[str], **environment: str) -> tuple[float, float, str]:

@@ -32,6 +32,10 @@ MAX_SEQUENCES = 400
 MAX_STATES = 60_000
 """States that the automaton holds before it begins anew; bounds its memory."""
 
+FEW = 8
+"""Ways on from a place, up to which they are looked through one by one: most have one or two, and
+that costs less than an intersection with a word's labels."""
+
 ANY = "\0any"
 """The label of a gap: any word."""
 
@@ -171,6 +175,7 @@ class Automaton:
         for number, group in enumerate(groups):
             for sequence in group:
                 self._add(sequence, number)
+        self._ends = frozenset(place for place, node in enumerate(self._nodes) if node.out)
         used = {label for node in self._nodes for label in node.next}
         members: dict[str, set[str]] = {}
         stems: dict[str, set[str]] = {}
@@ -218,7 +223,9 @@ class Automaton:
         known = self._states.get(nodes)
         if known is None:
             ends = {
-                (group, self._depths[place]) for place in nodes for group in self._nodes[place].out
+                (group, self._depths[place])
+                for place in nodes & self._ends
+                for group in self._nodes[place].out
             }
             # Sorted by depth within a group, so the last one stands.
             found = tuple(sorted(ends) if self._shorter else sorted(dict(sorted(ends)).items()))
@@ -252,11 +259,15 @@ class Automaton:
     def _step(self, state: _State, kind: int) -> _State:
         labels = {*self._kind_labels[kind], ANY}
         reached = {0}
+        nodes = self._nodes
         for place in state.nodes:
-            following = self._nodes[place].next
-            # Most places have few ways on and a word has many labels; the root has thousands.
-            # The intersection with a plain set walks along the shorter of the two.
-            reached.update([following[label] for label in following.keys() & labels])
+            following = nodes[place].next
+            if len(following) > FEW:
+                reached.update([following[label] for label in following.keys() & labels])
+            else:
+                for label, way in following.items():
+                    if label in labels:
+                        reached.add(way)
         if len(self._states) >= MAX_STATES:
             self._reset()
         state.steps[kind] = there = self._state(frozenset(reached))
