@@ -4,10 +4,10 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint lock docs clean
+.PHONY: help setup run test attack-log faults lock docs clean
 
 help:            ## This list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/'
 
 setup: .venv/.ready
 
@@ -26,6 +26,12 @@ run: setup       ## Synthesise calls, train, start the service, send it a few ca
 
 test: setup      ## Lint, types, layers, tests
 	@.ci/check
+
+attack-log: setup ## Attack a stored log 10,000 times; both verifiers must find every attack
+	@python -m tests.faults.attack_log
+
+faults: setup    ## 200 kills under load, 200 that lose unsynced writes, a log that fails (an hour)
+	@python -m tests.faults.run
 
 lock: setup      ## Renew requirements.lock from pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \

@@ -50,6 +50,15 @@ def write_whole(path: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
 
 
+def sync_folder(folder: Path) -> None:
+    """Make sure that the files that were made in a folder, or took another name, are on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def inert(text: str) -> str:
     """Keep a spreadsheet from taking a cell for a formula.
 

@@ -164,6 +164,8 @@ def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:
 class Process:
     """`crisiscall serve` in a process of its own."""
 
+    entry = "from training.cli import main; main()"
+
     def __init__(
         self, home: Path, *arguments: str, port: int = 0, log: Place | None = None
     ) -> None:
@@ -172,6 +174,7 @@ class Process:
             free.bind(("127.0.0.1", port))
             self.port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self.home = home
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CRISISCALL_")}
         if log is not None:
             environment |= stores.environment(home, log)
@@ -181,7 +184,7 @@ class Process:
             [
                 sys.executable,
                 "-c",
-                "from training.cli import main; main()",
+                self.entry,
                 "serve",
                 "--home",
                 str(home),

@@ -21,6 +21,7 @@ import pytest
 from model_service.service.log.keys import MasterKeys, RecordKeys, keys_beside
 from model_service.service.log.place import Place, open_keys
 from model_service.service.log.place import open_store as store_of
+from model_service.service.log.schema import SCHEMA
 from model_service.service.log.session import Session
 from model_service.service.log.store import LogStore
 from model_service.service.postgres import PostgresURL
@@ -152,7 +153,7 @@ def environment(home: Path, place: Place) -> dict[str, str]:
 
 
 def execute(place: Place, *statements: str) -> None:
-    """Change a log as somebody would who owns the file or the database; its guards are off."""
+    """Change a log as somebody would who owns the file or the database, and put its guards back."""
     if isinstance(place, Path):
         import apsw
 
@@ -162,6 +163,7 @@ def execute(place: Place, *statements: str) -> None:
             connection.execute(f"DROP TRIGGER {name}")
         for statement in statements:
             connection.execute(statement)
+        connection.execute(SCHEMA)
         connection.close()
         return
     session = Session(replace(place, user="postgres"), seconds=30)

@@ -69,10 +69,13 @@ def twenty(release: Release) -> str:
         made = assessment.recommendation
         known = [*filter(None, [call.neighborhood, call.language])]
         known += [f"{question}: {answer}" for question, answer in call.answers.items()]
-        why = "; ".join(reason.text for reason in made.reasons)
-        for hit in made.disqualifiers:
-            for span in hit.spans:
-                why += f" (“{call.narrative[span.start : span.end]}”)"
+        words = {
+            f"disqualifier:{hit.code}": ": "
+            + ", ".join(f"“{call.narrative[span.start : span.end]}”" for span in hit.spans)
+            for hit in made.disqualifiers
+            if hit.spans
+        }
+        why = "; ".join(reason.text + words.get(reason.code, "") for reason in made.reasons)
         asked = [question.text for question in assessment.questions]
         if asked:
             why += f". Ask next: {' '.join(asked)}"

@@ -8,14 +8,20 @@ model counts them.
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib import resources
 from typing import Literal, get_args
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from data.document import DocumentError, first_mistake, read_document
-from model_service.model.matching import Part, Phrased, PhraseMatcher, Scopes
-from model_service.model.phrases import PhraseError, Phrases
+from model_service.model.matching import (
+    Part,
+    Phrased,
+    PhraseList,
+    PhraseMatcher,
+    Scopes,
+    read_list,
+    shipped_list,
+)
+from model_service.model.phrases import PhraseError
 
 Polarity = Literal["said", "denied", "asked", "past", "supposed"]
 """How a concept was spoken of: those of `matching` that the features know."""
@@ -87,18 +93,10 @@ class Concept(Phrased):
     everyday: bool = False
 
 
-class ConceptList(Part):
-    """The whole list, as `concepts.yaml` and `real_words.yaml` hold it.
+class ConceptList(PhraseList):
+    """The whole list, as `concepts.yaml` and `real_words.yaml` hold it."""
 
-    `real_words` are words of the language that are no slip of a listed word; without any, a word
-    must be spelt as it is listed.
-    """
-
-    version: int
-    sets: dict[str, Phrases]
-    scopes: Scopes
     concepts: dict[str, Concept]
-    real_words: Phrases = ()
 
     @field_validator("scopes")
     @classmethod
@@ -144,18 +142,12 @@ def parse_concepts(text: str) -> ConceptList:
     ConceptError
         If it can't be used; the message says where.
     """
-    try:
-        return ConceptList.model_validate(read_document(text))
-    except DocumentError as error:
-        raise ConceptError(f"concepts: {error}") from None
-    except ValidationError as error:
-        raise ConceptError(f"concepts: {first_mistake(error, 'the list')}") from None
+    return read_list(text, ConceptList, what="concepts", error=ConceptError)
 
 
 def concepts_text() -> str:
     """Read the list that the project ships, as text."""
-    here = resources.files("model_service.model")
-    return "".join((here / f"{n}.yaml").read_text("utf-8") for n in ("concepts", "real_words"))
+    return shipped_list("concepts")
 
 
 @lru_cache(maxsize=4)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, get_args
+from importlib import resources
+from typing import Literal, NamedTuple, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from data.document import DocumentError, first_mistake, read_document
 from data.text import Token
-from model_service.model.phrases import Automaton, Phrases, sequences
+from model_service.model.phrases import Automaton, PhraseError, Phrases, sequences
 
 Polarity = Literal["said", "denied", "asked", "past", "other", "supposed", "possible"]
 """How a thing was spoken of: said plainly, denied, asked and left open, of the past, of another
@@ -27,9 +29,12 @@ _CUES: dict[str, Polarity] = {
     "denied_list": "denied",
     "past": "past",
     "past_list": "past",
+    "past_far": "past",
     "other": "other",
+    "other_far": "other",
     "asked": "asked",
     "supposed": "supposed",
+    "supposed_far": "supposed",
     "possible": "possible",
 }
 """Kind of cue → what it makes of a phrase. Where several reach it, the first here counts."""
@@ -96,12 +101,21 @@ class Scopes(Part):
         Kind → how many words may stand between a phrase and a cue that follows it, within the
         clause; a kind that is not named here follows at once.
     around : dict
-        Kind → cues that turn every phrase of their sentence ("on the news").
+        Kind → cues that turn every phrase of their sentence ("on the news"), but for what a word
+        of `turns` parts from them.
     later : dict
         Kind → cues that take back what was said before them, across sentences ("turned out to
         be").
     breaks : tuple of str
         Words that end the reach of what stands before them.
+    far : tuple of str
+        Kinds that open a whole sentence ("as a kid", "asks what to do if"): only a word of
+        `turns` ends the reach of their cues.
+    turns : tuple of str
+        Words that come back to here and now ("but", "today").
+    present : tuple of str
+        Words that do so after an opening of the past, and after others where they begin a clause
+        ("he's", "has").
     plain : tuple of str
         Phrases in which a cue is none ("won't stop", "no idea why").
     questions, yes, no : tuple of str
@@ -119,6 +133,9 @@ class Scopes(Part):
     around: _Cues = {}
     later: _Cues = {}
     breaks: Phrases
+    far: Phrases = ()
+    turns: Phrases = ()
+    present: Phrases = ()
     plain: Phrases = ()
     questions: Phrases
     yes: Phrases
@@ -139,12 +156,61 @@ class Scopes(Part):
         return {_CUES[kind] for kind in cues}
 
 
+class PhraseList(Part):
+    """What every list holds beside what it names.
+
+    `real_words` are words of the language that are no slip of a listed word; without any, a word
+    must be spelt as it is listed.
+    """
+
+    version: int
+    sets: dict[str, Phrases]
+    scopes: Scopes
+    real_words: Phrases = ()
+
+
+L = TypeVar("L", bound=PhraseList)
+
+
+def read_list(text: str, kind: type[L], *, what: str, error: type[PhraseError]) -> L:
+    """Read a list from YAML.
+
+    Parameters
+    ----------
+    text : str
+    kind : type
+        Of the list.
+    what : str
+        How messages call it.
+    error : type
+        Raised if it can't be used; the message says where.
+    """
+    try:
+        return kind.model_validate(read_document(text, quick=True))
+    except DocumentError as fault:
+        raise error(f"{what}: {fault}") from None
+    except ValidationError as fault:
+        raise error(f"{what}: {first_mistake(fault, 'the list')}") from None
+
+
+def shipped_list(name: str) -> str:
+    """Read a list that the project ships, with the real words of its language, as text."""
+    here = resources.files("model_service.model")
+    return "".join((here / f"{part}.yaml").read_text("utf-8") for part in (name, "real_words"))
+
+
 _HARD = re.compile(r"[.?!;\n]|\s[/|-]\s")
 _LOOK_BACK = 24
 """Words before a phrase in which cues are looked for; bounds the time that a phrase costs."""
 
 _TAKEN_BACK = 24
 """Words after a phrase in which it may be taken back."""
+
+_TAG = 3
+"""Words that may follow a phrase in a statement that is asked back ("he's got a knife, right?")."""
+
+_ABBREVIATED = frozenset(["mr", "mrs", "ms", "sgt", "rev"])
+"""Words whose full stop ends no sentence."""
 
 _YES_NO_REACH = 3
 """Words within which an answer must begin to be one where a text has no punctuation."""
@@ -155,6 +221,7 @@ def _plain(token: Token) -> str:
 
 
 class _Cue(NamedTuple):
+    where: str
     kind: str
     first: int
     last: int
@@ -172,8 +239,8 @@ class PhraseMatcher:
         Words that are no slip of a listed one; see `model_service.model.spelling`.
     strict : bool
         Miss nothing for want of a mark: a phrase counts that is the end of a longer one which
-        reaches over the end of a sentence, and denials and exceptions must stand within a clause
-        ("black cap, gun in hand" is no cap gun).
+        reaches over the end of a sentence, denials and exceptions must stand within a clause
+        ("black cap, gun in hand" is no cap gun), and "door's" is "doors" or "door".
 
     Attributes
     ----------
@@ -201,7 +268,7 @@ class PhraseMatcher:
         self._scoped = [entry.scoped for entry in listed.values()]
         # Groups of the automaton: the phrases, their denials, their exceptions, the cues.
         cues = dict(_cues(scopes))
-        cues |= {f"over {name}": entry.over for name, entry in listed.items() if entry.over}
+        cues |= {("over", name): entry.over for name, entry in listed.items() if entry.over}
         self._cues = tuple(cues)
         lists = [entry.phrases for entry in listed.values()]
         lists += [entry.denials for entry in listed.values()]
@@ -234,9 +301,10 @@ class PhraseMatcher:
         raw: list[tuple[int, int, int]] = []
         exceptions: list[tuple[int, int, int]] = []
         cues: list[_Cue] = []
-        for group, first, last in self.automaton.find([_plain(token) for token in tokens]):
+        words = [token.text if self._strict else _plain(token) for token in tokens]
+        for group, first, last in self.automaton.find(words):
             if group >= 3 * n:
-                cues.append(_Cue(self._cues[group - 3 * n], first, last))
+                cues.append(_Cue(*self._cues[group - 3 * n], first, last))
             elif group >= 2 * n:
                 exceptions.append((group - 2 * n, first, last))
             else:
@@ -250,6 +318,12 @@ class PhraseMatcher:
             clauses = parts[1]
             exceptions = [hit for hit in exceptions if clauses[hit[1]] == clauses[hit[2] - 1]]
             raw = [hit for hit in raw if hit[0] < n or clauses[hit[1]] == clauses[hit[2] - 1]]
+            # "Not sure, he has a knife": no cue reads over a comma.
+            cues = [
+                cue
+                for cue in cues
+                if clauses[cue.first] == clauses[cue.last - 1] or cue.where in ("yes", "no")
+            ]
         if exceptions:
             raw = [hit for hit in raw if not _excepted(hit, exceptions)]
         hits = _undenied(_without_overlaps(raw), n)
@@ -265,13 +339,22 @@ class PhraseMatcher:
         return found
 
 
-def _cues(scopes: Scopes) -> Iterator[tuple[str, Phrases]]:
-    """Name every list of cues."""
+def _cues(scopes: Scopes) -> Iterator[tuple[tuple[str, str], Phrases]]:
+    """Name every list of cues by where its cues stand, and by what they make of a phrase."""
     for where in ("before", "after", "around", "later"):
         for kind, phrases in getattr(scopes, where).items():
-            yield f"{where} {kind}", phrases
-    yield from (("break", scopes.breaks), ("plain", scopes.plain), ("asked", scopes.questions))
-    yield from (("yes", scopes.yes), ("no", scopes.no))
+            yield (where, kind), phrases
+    others = {
+        "break": scopes.breaks,
+        "turn": scopes.turns,
+        "present": scopes.present,
+        "plain": scopes.plain,
+        "asked": scopes.questions,
+        "yes": scopes.yes,
+        "no": scopes.no,
+    }
+    for where, phrases in others.items():
+        yield (where, ""), phrases
 
 
 class _Scene:
@@ -290,23 +373,23 @@ class _Scene:
         self._ends = {number: last for last, number in enumerate(self.sentences, 1)}
         self._by_last: dict[int, list[_Cue]] = {}
         self._by_first: dict[int, list[_Cue]] = {}
-        self._around: dict[int, set[str]] = {}
+        self._around: dict[int, list[_Cue]] = {}
+        self._turns = [cue for cue in cues if cue.where == "turn"]
         self._later: list[_Cue] = []
         self._over: dict[str, list[_Cue]] = {}
-        plain = [cue for cue in cues if cue.kind == "plain"]
+        plain = [cue for cue in cues if cue.where == "plain"]
         for cue in cues:
             # "don't" in "don't want to live" denies nothing.
-            if self._covered.issuperset(range(cue.first, cue.last)):
+            if cue.where != "present" and self._covered.issuperset(range(cue.first, cue.last)):
                 continue
             if plain and any(p.first <= cue.first and cue.last <= p.last for p in plain):
                 continue
-            where, _, kind = cue.kind.partition(" ")
-            if where == "around":
-                self._around.setdefault(self.sentences[cue.first], set()).add(kind)
-            elif where == "later":
+            if cue.where == "around":
+                self._around.setdefault(self.sentences[cue.first], []).append(cue)
+            elif cue.where == "later":
                 self._later.append(cue)
-            elif where == "over":
-                self._over.setdefault(kind, []).append(cue)
+            elif cue.where == "over":
+                self._over.setdefault(cue.kind, []).append(cue)
             else:
                 self._by_last.setdefault(cue.last, []).append(cue)
                 self._by_first.setdefault(cue.first, []).append(cue)
@@ -314,7 +397,7 @@ class _Scene:
     def polarity(self, name: str, first: int, last: int) -> str:
         """Say how the words `[first, last)`, which name something, were spoken of."""
         near = self._before(first)
-        if self._asks_shortly(self.sentences[first]):
+        if self._asks_shortly(self.sentences[first]) or self._tagged(last):
             near.add("question")
         if "question" in near and self.asks.get(self.sentences[first]) is not False:
             answer = self._answer(last)
@@ -323,10 +406,14 @@ class _Scene:
             if self.asks.get(self.sentences[first]):
                 return "asked"
         near |= self._after(last)
-        near |= self._around.get(self.sentences[first], set())
+        near |= {
+            cue.kind
+            for cue in self._around.get(self.sentences[first], ())
+            if not any(cue.last <= turn.first < first for turn in self._turns)
+        }
         for cue in self._later:
             if last <= cue.first <= last + _TAKEN_BACK:
-                near.add(cue.kind.removeprefix("later "))
+                near.add(cue.kind)
         if any(last <= cue.first <= last + _TAKEN_BACK for cue in self._over.get(name, ())):
             near.add("past")
         return next((polarity for kind, polarity in _CUES.items() if kind in near), "said")
@@ -338,34 +425,57 @@ class _Scene:
             return False
         return self._ends[sentence] - self._ends.get(sentence - 1, 0) <= limit
 
+    def _tagged(self, last: int) -> bool:
+        """Tell whether a statement is asked back and answered no: "A knife, you said? / No"."""
+        sentence = self.sentences[last - 1]
+        end = self._ends[sentence]
+        return (
+            self.asks.get(sentence, False)
+            and end - last <= _TAG
+            and any(cue.where == "no" for cue in self._by_first.get(end, ()))
+        )
+
     def _before(self, first: int) -> set[str]:
         """Name the kinds of cues that reach the word `first` from before it."""
         found: set[str] = set()
         between = 0
-        broken = False
-        reach = self._scopes.reach
+        broken = present = False
+        turned = any(self._opens(cue) for cue in self._by_first.get(first, ()))
+        scopes = self._scopes
         for end in range(first, max(0, first - _LOOK_BACK), -1):
             if self.sentences[end - 1] != self.sentences[first]:
                 break
-            for cue in self._by_last.get(end, ()):
+            cues = self._by_last.get(end, ())
+            for cue in cues:
                 if self.sentences[cue.first] != self.sentences[first]:
                     continue
-                if cue.kind == "asked":
-                    if between <= reach["asked"]:
+                if cue.where == "asked":
+                    if between <= scopes.reach["asked"]:
                         found.add("question")
-                elif cue.kind.startswith("before ") and not broken:
-                    kind = cue.kind.removeprefix("before ")
-                    same = (
-                        kind not in self._scopes.bound
-                        or self.clauses[end - 1] == self.clauses[first]
-                    )
+                elif cue.where == "before":
+                    kind = cue.kind
+                    ended = broken
+                    if kind in scopes.far:
+                        ended = turned or (present and _CUES[kind] == "past")
+                    same = kind not in scopes.bound or self.clauses[end - 1] == self.clauses[first]
                     # "weapons denied, off meds": it denies what stands before it.
                     taken = kind == "denied_list" and cue.first - 1 in self._covered
-                    if same and not taken and between <= reach[kind]:
+                    if same and not ended and not taken and between <= scopes.reach[kind]:
                         found.add(kind)
-            broken = broken or any(c.kind == "break" for c in self._by_last.get(end, ()))
+            for cue in cues:
+                broken = broken or cue.where == "break"
+                present = present or cue.where == "present"
+                turned = turned or cue.where == "turn" or self._opens(cue)
             between += end - 1 not in self._covered
         return found
+
+    def _opens(self, cue: _Cue) -> bool:
+        """Tell whether a cue speaks of now and opens a clause: "…, he's"."""
+        return (
+            cue.where == "present"
+            and cue.first > 0
+            and self.clauses[cue.first - 1] != self.clauses[cue.first]
+        )
 
     def _after(self, last: int) -> set[str]:
         """Name the kinds of cues that follow upon the word before `last`."""
@@ -375,22 +485,22 @@ class _Scene:
             if self._ends[self.sentences[last - 1]] <= first:
                 break
             for cue in self._by_first.get(first, ()):
-                if cue.kind.startswith("after "):
-                    kind = cue.kind.removeprefix("after ")
-                    near = first - last <= reach.get(kind, 0)
+                if cue.where == "after":
+                    near = first - last <= reach.get(cue.kind, 0)
                     same = self.clauses[first] == self.clauses[last - 1]
                     if near and same and cue.last not in self._covered:
-                        found.add(kind)
-            if any(c.kind == "break" for c in self._by_first.get(first, ())):
+                        found.add(cue.kind)
+            if any(c.where == "break" for c in self._by_first.get(first, ())):
                 break
         return found
 
     def _answer(self, last: int) -> str | None:
         """Read the answer to a question that was asked in the words before `last`."""
         start = self._ends[self.sentences[last - 1]]
-        for begin, reach in ((start, 1), (last, _YES_NO_REACH)):
+        places = [(start, 1)] if self.asks else [(start, 1), (last, _YES_NO_REACH)]
+        for begin, reach in places:
             for first in range(begin, begin + reach):
-                kinds = {cue.kind for cue in self._by_first.get(first, ())}
+                kinds = {cue.where for cue in self._by_first.get(first, ())}
                 if "no" in kinds:
                     return "denied"
                 if "yes" in kinds:
@@ -439,8 +549,12 @@ def _sentences(text: str, tokens: Sequence[Token]) -> tuple[list[int], list[int]
     asks: dict[int, bool] = {}
     marks = "?" in text
     end = 0
+    previous = ""
     for token in tokens:
         between = text[end : token.start]
+        if between == ". " and previous in _ABBREVIATED:
+            between = " "
+        previous = token.text
         if numbers and len(between) > 1 and _HARD.search(between):
             if marks:
                 asks[number] = "?" in between

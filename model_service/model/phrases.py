@@ -32,6 +32,10 @@ MAX_SEQUENCES = 400
 MAX_STATES = 60_000
 """States that the automaton holds before it begins anew; bounds its memory."""
 
+FEW = 8
+"""Ways on from a place, up to which they are looked through one by one: most have one or two, and
+that costs less than an intersection with a word's labels."""
+
 ANY = "\0any"
 """The label of a gap: any word."""
 
@@ -171,6 +175,7 @@ class Automaton:
         for number, group in enumerate(groups):
             for sequence in group:
                 self._add(sequence, number)
+        self._ends = frozenset(place for place, node in enumerate(self._nodes) if node.out)
         used = {label for node in self._nodes for label in node.next}
         members: dict[str, set[str]] = {}
         stems: dict[str, set[str]] = {}
@@ -218,14 +223,16 @@ class Automaton:
         known = self._states.get(nodes)
         if known is None:
             ends = {
-                (group, self._depths[place]) for place in nodes for group in self._nodes[place].out
+                (group, self._depths[place])
+                for place in nodes & self._ends
+                for group in self._nodes[place].out
             }
             # Sorted by depth within a group, so the last one stands.
             found = tuple(sorted(ends) if self._shorter else sorted(dict(sorted(ends)).items()))
             known = self._states[nodes] = _State(nodes, found, {})
         return known
 
-    def _kind(self, word: str) -> int:
+    def _labels(self, word: str) -> set[str]:
         labels = set(self._members.get(word, ()))
         for length in self._stem_lengths:
             if length > len(word):
@@ -233,6 +240,14 @@ class Automaton:
             labels |= self._stems.get(word[:length], frozenset())
         if not labels and self._spelling is not None:
             labels.update(*(self._members[meant] for meant in self._spelling.meant(word)))
+        return labels
+
+    def _kind(self, word: str) -> int:
+        whole = word.replace("'", "")
+        labels = self._labels(whole)
+        # "Her foot's gone": the foot is; "he's" stays what it is listed as.
+        if word.endswith("'s") and not self.knows(whole):
+            labels |= self._labels(word[:-2])
         kind = self._kinds.setdefault(frozenset(labels), len(self._kinds))
         if kind == len(self._kind_labels):
             self._kind_labels.append(frozenset(labels))
@@ -242,11 +257,17 @@ class Automaton:
         return kind
 
     def _step(self, state: _State, kind: int) -> _State:
-        labels = (*self._kind_labels[kind], ANY)
+        labels = {*self._kind_labels[kind], ANY}
         reached = {0}
+        nodes = self._nodes
         for place in state.nodes:
-            following = self._nodes[place].next
-            reached.update(following[label] for label in labels if label in following)
+            following = nodes[place].next
+            if len(following) > FEW:
+                reached.update([following[label] for label in following.keys() & labels])
+            else:
+                for label, way in following.items():
+                    if label in labels:
+                        reached.add(way)
         if len(self._states) >= MAX_STATES:
             self._reset()
         state.steps[kind] = there = self._state(frozenset(reached))

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib import resources
 from typing import NamedTuple, cast
 
-from pydantic import ValidationError
-
-from data.document import DocumentError, first_mistake, read_document
 from data.text import Token
-from model_service.model.matching import Part, Phrased, PhraseMatcher, Polarity, Scopes
-from model_service.model.phrases import PhraseError, Phrases
+from model_service.model.matching import (
+    Phrased,
+    PhraseList,
+    PhraseMatcher,
+    Polarity,
+    read_list,
+    shipped_list,
+)
+from model_service.model.phrases import PhraseError
 
 
 class RuleError(PhraseError):
@@ -34,18 +37,10 @@ class FactHit(NamedTuple):
     last: int
 
 
-class RuleList(Part):
-    """The whole list, as `disqualifiers.yaml` and `real_words.yaml` hold it.
+class RuleList(PhraseList):
+    """The whole list, as `disqualifiers.yaml` and `real_words.yaml` hold it."""
 
-    `real_words` are words of the language that are no slip of a listed word; without any, a word
-    must be spelt as it is listed.
-    """
-
-    version: int
-    sets: dict[str, Phrases]
-    scopes: Scopes
     facts: dict[str, Phrased]
-    real_words: Phrases = ()
 
 
 class RuleReader:
@@ -107,20 +102,13 @@ def parse_rules(text: str) -> RuleList:
     RuleError
         If it can't be used; the message says where.
     """
-    try:
-        return RuleList.model_validate(read_document(text))
-    except DocumentError as error:
-        raise RuleError(f"rules: {error}") from None
-    except ValidationError as error:
-        raise RuleError(f"rules: {first_mistake(error, 'the list')}") from None
+    return read_list(text, RuleList, what="rules", error=RuleError)
 
 
 @lru_cache(maxsize=1)
 def rules_text() -> str:
     """Read the list that the project ships, as text."""
-    here = resources.files("model_service.model")
-    names = ("disqualifiers", "real_words")
-    return "".join((here / f"{name}.yaml").read_text("utf-8") for name in names)
+    return shipped_list("disqualifiers")
 
 
 @lru_cache(maxsize=4)

@@ -24,10 +24,12 @@ from model_service.service.database import check_sqlite
 from model_service.service.docs import add_docs
 from model_service.service.edge import Edge
 from model_service.service.holdback import HoldBack
+from model_service.service.keeping import Keeping
 from model_service.service.loading import Releases
 from model_service.service.log import DecisionLog, Draft, LogUnavailable
+from model_service.service.log.checkpointer import Checkpointer
 from model_service.service.modes import Modes
-from model_service.service.opening import open_store
+from model_service.service.opening import open_spool, open_store
 from model_service.service.premises import Premises
 from model_service.service.problems import handle
 from model_service.service.readiness import Readiness
@@ -58,6 +60,9 @@ ROUTERS = (
     health.router,
 )
 
+STOPPING_SECONDS = 5
+"""How long the last checkpoint may take when the service stops."""
+
 SERVICE = "service"
 """The actor of what nobody in particular did."""
 
@@ -87,6 +92,13 @@ def create_app(settings: Settings) -> FastAPI:
         busy_timeout_ms=settings.busy_timeout_ms,
     )
 
+    checkpoints = Checkpointer(
+        decisions,
+        settings.checkpoints_path,
+        settings.checkpoint_key_path,
+        entries=settings.checkpoint_entries,
+        seconds=settings.checkpoint_seconds,
+    )
     premises = Premises(decisions)
 
     async def record(release: Release) -> None:
@@ -108,13 +120,25 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await releases.check()
         _say_what_is_missing(decisions, accounts)
-        watching = asyncio.create_task(releases.watch())
+        keeping.reserve()
+        with contextlib.suppress(LogUnavailable):
+            await keeping.drain(assessor.record_kept)
+        watching = [
+            asyncio.create_task(releases.watch()),
+            asyncio.create_task(keeping.watch(assessor.record_kept)),
+        ]
+        witnessing = asyncio.create_task(checkpoints.watch())
         try:
             yield
         finally:
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
+            for task in watching:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            await decisions.settled()
+            checkpoints.stop()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(witnessing, STOPPING_SECONDS)
             decisions.close()
             accounts.close()
 
@@ -139,17 +163,20 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.log = decisions
+    app.state.checkpoints = checkpoints
     app.state.accounts = accounts
     app.state.releases = releases
     app.state.modes = modes = Modes(decisions)
     app.state.units = reports = Units(decisions)
-    app.state.assessor = Assessor(
+    keeping = Keeping(open_spool(settings))
+    app.state.assessor = assessor = Assessor(
         decisions,
         releases,
         premises,
         modes=modes,
         units=reports,
         hold_back=HoldBack(settings.holdback_key_path),
+        keeping=keeping,
     )
     app.state.readiness = Readiness(decisions, accounts, releases)
     for router in ROUTERS:

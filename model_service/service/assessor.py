@@ -24,14 +24,16 @@ from model_service.service.accounts import Identity
 from model_service.service.eido import advice_of, same
 from model_service.service.holdback import HoldBack
 from model_service.service.ids import is_id, new_id
+from model_service.service.keeping import Keeping, KeptDecision
 from model_service.service.loading import Releases
-from model_service.service.log import DecisionLog, Draft, Entry, Overtaken
-from model_service.service.log.entry import now
+from model_service.service.log import DecisionLog, Draft, Entry, LogUnavailable, Overtaken
+from model_service.service.log.entry import now, stamp
 from model_service.service.log.private import Broken
 from model_service.service.modes import Modes
 from model_service.service.premises import Premises
 from model_service.service.problems import (
     FieldError,
+    Problem,
     conflict,
     follow_protocol,
     gone,
@@ -74,6 +76,7 @@ class Assessor:
     modes : Modes
     units : Units
     hold_back : HoldBack
+    keeping : Keeping
 
     Raises
     ------
@@ -90,6 +93,7 @@ class Assessor:
         modes: Modes,
         units: Units,
         hold_back: HoldBack,
+        keeping: Keeping,
     ) -> None:
         self._log = log
         self._retries = Retries(log)
@@ -98,6 +102,7 @@ class Assessor:
         self._modes = modes
         self._units = units
         self._hold_back = hold_back
+        self._keeping = keeping
 
     @_anew
     async def assess(
@@ -274,24 +279,87 @@ class Assessor:
     @_anew
     async def decide(
         self, assessment_id: str, decision: Decision, who: Identity, *, key: str | None = None
-    ) -> Answer:
+    ) -> tuple[Answer, bool]:
         """Record a person's decision; no release need be in force.
+
+        While the log can't be written the decision is kept, and recorded as soon as it can be.
+
+        Returns
+        -------
+        dict, bool
+            The answer, and whether the decision is on record; if not, it is kept.
 
         Raises
         ------
         Problem
             404 if there is no such assessment, 422 if the plan it was made with has no such
             response, the action is not one for advice that was shown, or was not, or the key came
-            with another request.
+            with another request. What is kept is looked at when it is recorded.
+        LogUnavailable
+            If it can be neither recorded nor kept.
         """
-        async with self._retries.once(who, key) as asked:
-            if asked.first is not None:
-                return self._decided_with(asked.first, assessment_id, decision, who)
-            return await self._decide(assessment_id, decision, who, asked)
+        at = now()
+        if not is_id(assessment_id):
+            raise not_found("assessment")
+        try:
+            if self._keeping.waiting:  # in order: nothing goes before what waits
+                raise LogUnavailable("decisions wait to be recorded")
+            async with self._retries.once(who, key) as asked:
+                if asked.first is not None:
+                    return self._decided_with(asked.first, assessment_id, decision, who), True
+                decided, private = await self._decide(assessment_id, decision, who, asked.part, at)
+        except LogUnavailable:
+            kept = self._keeping.keep(assessment_id, decision, who, at, key)
+            return views.kept_view(kept), False
+        withheld = self._withheld(self._find(assessment_id), who)
+        return views.decision_view(decided, private, withheld), True
+
+    @_anew
+    async def record_kept(self, kept: KeptDecision) -> None:
+        """Record a decision that was kept, unless that was done before.
+
+        One that does not fit its assessment is recorded as refused, so that it is not lost.
+
+        Raises
+        ------
+        LogUnavailable
+        """
+        async with self._retries.once(kept.who, f"kept {kept.id}") as own:
+            if own.first is not None:
+                return
+            part = {**own.part, "recorded_at": stamp(now())}
+            try:
+                async with self._retries.once(kept.who, kept.key) as asked:
+                    if asked.first is not None:
+                        self._decided_with(asked.first, kept.assessment_id, kept.decision, kept.who)
+                        return
+                    part |= asked.part
+                    await self._decide(kept.assessment_id, kept.decision, kept.who, part, kept.at)
+            except Problem as problem:
+                await self._refuse(kept, {**own.part, "recorded_at": part["recorded_at"]}, problem)
+
+    async def _refuse(self, kept: KeptDecision, part: Answer, problem: Problem) -> None:
+        decision = kept.decision
+        body = {
+            "action": decision.action,
+            "response": decision.response,
+            "reason": decision.reason,
+            "why": problem.code,
+        }
+        await self._log.append(
+            Draft(
+                "decision_refused",
+                kept.actor,
+                {**body, **part},
+                assessment_id=kept.assessment_id,
+                private=_note(decision),
+                at=kept.at,
+            )
+        )
 
     async def _decide(
-        self, assessment_id: str, decision: Decision, who: Identity, asked: Asked
-    ) -> Answer:
+        self, assessment_id: str, decision: Decision, who: Identity, part: Answer, at: datetime
+    ) -> tuple[Entry, dict[str, bytes]]:
         entry = self._find(assessment_id)
         assessed = entry.content()
         recommended = (assessed["recommendation"] or {}).get("response")
@@ -305,8 +373,9 @@ class Assessor:
         if decision.response is not None and decision.response not in assessed["plan"]["responses"]:
             message = f"not a response of the plan; those are {_list(assessed)} or {PROTOCOL}"
             raise invalid([FieldError("response", message)], what="decision")
-        at = now()
         later = self._later(entry)
+        if later is not None and later.at > stamp(at):
+            later = None  # it came in after the decision, which was kept meanwhile
         since = at - datetime.fromisoformat(entry.at)
         body = {
             "action": decision.action,
@@ -317,12 +386,12 @@ class Assessor:
             "time_to_decide_ms": max(0, round(since.total_seconds() * 1000)),
             "superseded_by": later and views.revision_view(later),
         }
-        private = {} if decision.note is None else {views.NOTE: decision.note.encode()}
+        private = _note(decision)
         decided = await self._log.append(
             Draft(
                 "decision",
                 who.name,
-                {**body, **asked.part},
+                {**body, **part},
                 call_id=entry.call_id,
                 revision=entry.revision,
                 assessment_id=assessment_id,
@@ -330,7 +399,7 @@ class Assessor:
                 at=at,
             )
         )
-        return views.decision_view(decided, private, self._withheld(entry, who))
+        return decided, private
 
     @_anew
     async def learn(self, outcome: Outcome, who: Identity, *, key: str | None = None) -> Answer:
@@ -532,6 +601,10 @@ class Assessor:
     def _later(self, entry: Entry) -> Entry | None:
         latest = self._log.read.latest(str(entry.call_id))
         return None if latest is None or latest.seq == entry.seq else latest
+
+
+def _note(decision: Decision) -> dict[str, bytes]:
+    return {} if decision.note is None else {views.NOTE: decision.note.encode()}
 
 
 def _list(assessed: dict[str, Any]) -> str:

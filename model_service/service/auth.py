@@ -27,15 +27,23 @@ def _roles(*names: Role) -> frozenset[Role]:
     return frozenset(names)
 
 
+READS_CALLS = _roles("dispatcher", "supervisor", "auditor")
+"""Roles that may read what was said in calls, and where they are from."""
+
 ACCESS: dict[str, frozenset[Role] | None] = {
     "create_assessment": _roles("dispatcher", "supervisor", "cad"),
     "create_eido_assessment": _roles("dispatcher", "supervisor", "cad"),
     "read_eido": _roles("dispatcher", "supervisor", "cad", "auditor"),
-    "read_assessment": _roles("dispatcher", "supervisor", "auditor"),
+    "read_assessment": READS_CALLS,
     "create_decision": _roles("dispatcher", "supervisor"),
     "create_outcome": _roles("dispatcher", "supervisor", "cad"),
-    "read_call": _roles("dispatcher", "supervisor", "auditor"),
+    "read_call": READS_CALLS,
     "read_log": _roles("supervisor", "auditor", "administrator"),
+    "read_proof": _roles("supervisor", "auditor", "administrator"),
+    # Nothing but counts, times and hashes of what can't be guessed: whoever keeps them from outside
+    # is who can tell later that the log was changed.
+    "read_checkpoint": PUBLIC,
+    "read_consistency": PUBLIC,
     "read_model": EVERYONE,
     "read_mode": EVERYONE,
     "switch_mode": _roles("supervisor", "administrator"),

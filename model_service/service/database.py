@@ -15,6 +15,11 @@ SAFE_SQLITE = (3, 51, 3)
 several connections are open."""
 
 
+BRIEF_MS = 20
+"""How long to wait for a lock once somebody has waited for it in vain, until it is free again: a
+service that waited anew for each of its clients would answer none of them in time."""
+
+
 class UnsafeSQLite(InputError):
     """The SQLite library at hand has a fault that can lose what was committed."""
 
@@ -81,6 +86,18 @@ def connect(
         connection.close(force=True)
         raise
     return connection
+
+
+def identity(*paths: Path) -> tuple[tuple[int, int] | None, ...]:
+    """Tell which files lie at these paths, so that one that was moved or replaced is noticed."""
+    found: list[tuple[int, int] | None] = []
+    for path in paths:
+        try:
+            status = os.stat(path)
+            found.append((status.st_dev, status.st_ino))
+        except OSError:
+            found.append(None)
+    return tuple(found)
 
 
 def empty_wal(connection: apsw.Connection, *, seconds: float = 2.0) -> bool:

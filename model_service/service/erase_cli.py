@@ -133,15 +133,30 @@ def rotate_key(home: Path | None) -> None:
     the keys' tables.
     """
     from model_service.service.database import check_sqlite
-    from model_service.service.opening import open_keys
+    from model_service.service.log import LogUnavailable
+    from model_service.service.opening import open_keys, open_spool
 
     check_sqlite()
     settings = load_settings(home=home)
     keys = open_keys(settings, busy_timeout_ms=PATIENCE_MS)
+    spool = open_spool(settings)
+
+    def nothing_waits() -> None:
+        try:
+            waits = bool(spool.read().lines)
+        except LogUnavailable as error:
+            raise InputError(f"{error}: nothing was let go of; try again") from None
+        if waits:
+            raise InputError(
+                f"decisions wait in {spool.path} under the old key: run the service until they are "
+                "in the log, then try again"
+            )
+
     if not keys.there():
         raise InputError(f"{settings.record_keys_path}: there are no record keys yet")
     with contextlib.closing(keys):
-        n = keys.rotate()
+        nothing_waits()
+        n = keys.rotate(before_letting_go=nothing_waits)
     click.echo(f"crisiscall: {n:,} record keys are encrypted under a new key")
 
 

@@ -1,71 +1,104 @@
-"""`crisiscall log`: verify the decision log, export it, erase text from it, and make its tables."""
+"""`crisiscall log`: verify, prove, export and replay the decision log; erase text; make tables."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from data.errors import InputError
-from model_service.model.decision import OVERRIDE_REASONS
+from model_service.service.asking import filter_options
+from model_service.service.chain_cli import (
+    COMMANDS,
+    checkpoints_option,
+    entries,
+    gather,
+    keys_option,
+    progress,
+)
 from model_service.service.cli import home_option
 from model_service.service.erase_cli import erase, retain, rotate_key
 from model_service.service.postgres import PostgresURL
+from model_service.service.replay_cli import replay
 from model_service.service.settings import load_settings
-
-MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
 
 @click.group(
     epilog="""\b
 Examples:
   crisiscall log verify
+  crisiscall log proof 1042 > entry-1042.json
   crisiscall log export --out log.csv --since 2026-11-01
   crisiscall log erase --call C-1042 --by r.alvarez
 """
 )
 def log() -> None:
-    """Verify and export the decision log, and erase text from it, whether or not the service runs.
+    """Verify, prove, export and replay the decision log, and erase text from it.
 
-    It is the file or the PostgreSQL database that CRISISCALL_LOG names, or log.db in the service's
-    home.
+    It works whether or not the service runs. The log is the file or the
+    PostgreSQL database that CRISISCALL_LOG names, or log.db in the service's home.
     """
 
 
-for verb in (erase, retain, rotate_key):
-    log.add_command(verb)
+for command in (*COMMANDS, erase, retain, rotate_key, replay):
+    log.add_command(command)
 
 
-@log.command(epilog="Example: crisiscall log verify --expect 1042:9f0c…")
+@log.command(
+    epilog="""\b
+Examples:
+  crisiscall log verify
+  crisiscall log verify --checkpoints /mnt/witness --key checkpoint.pub
+  crisiscall log verify --expect 1042:9f0c…
+"""
+)
+@checkpoints_option(required=False)
+@keys_option
 @click.option(
     "--expect",
     metavar="SEQUENCE:DIGEST",
-    help="An entry that somebody was given, such as the `log` of an answer: without one, a log "
-    "whose last entries were cut off looks whole.",
+    help="An entry that somebody was given, such as the `log` of an answer.",
 )
 @home_option
-def verify(expect: str | None, home: Path | None) -> None:
-    """Check every entry of the log against the chain.
+def verify(
+    places: tuple[Path, ...], keys: tuple[str, ...], expect: str | None, home: Path | None
+) -> None:
+    """Check every entry of the log against the chain and against checkpoints.
+
+    A log whose last entries were cut off, or that was made anew from some entry on, shows against
+    what somebody else kept: checkpoints, best from outside, or an entry of an answer.
 
     Exits with 1 and names the first bad entry if there is one. Personal text is checked too where
     the record keys are at hand.
     """
     from model_service.service.log import verify as walk
+    from model_service.service.log.checkpoint import Kept
     from model_service.service.opening import keys_at_hand
 
     settings = load_settings(home=home)
-    path = settings.log_path
-    head = None if expect is None else _head(expect)
-    with keys_at_hand(settings) as keys:
-        found = walk(path, expected=head, keys=keys)
-    if found.fault is not None:
-        click.echo(f"{path}: entry {found.fault.seq}: {found.fault.what}", err=True)
+    path, own = settings.log_path, settings.checkpoints_path
+    used = places or ((own,) if own.is_dir() else ())
+    kept = gather(used, keys, settings) if used else Kept()
+    with keys_at_hand(settings) as record_keys, progress("verifying", entries(path)) as tell:
+        found = walk(
+            path,
+            expected=None if expect is None else _head(expect),
+            kept=kept,
+            keys=record_keys,
+            progress=tell,
+        )
+    for what in [*([] if found.fault is None else [found.fault.words()]), *found.beside]:
+        click.echo(f"{path}: {what}", err=True)
+    if not found.whole:
         sys.exit(1)
     sequence, digest = found.head
-    click.echo(f"{path}: {found.entries:,} entries, whole; the last is {sequence}:{digest}")
+    click.echo(
+        f"{path}: {found.entries:,} entries, whole; the last is {sequence}:{digest}; "
+        f"{len(kept.checkpoints):,} checkpoints vouch for the first {found.covered:,}"
+    )
 
 
 def _head(text: str) -> tuple[int, str]:
@@ -89,31 +122,7 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write, .jsonl, .csv or .parquet; it must not be there yet.",
 )
-@click.option(
-    "--since",
-    type=MOMENT,
-    metavar="DAY",
-    help="First day, or moment such as 2026-11-01T14:30 (UTC).",
-)
-@click.option(
-    "--until", type=MOMENT, metavar="DAY", help="Day or moment (UTC) before which to stop."
-)
-@click.option("--neighborhood", multiple=True, help="Only calls from here.")
-@click.option("--recommendation", multiple=True, help="Only where this response was recommended.")
-@click.option(
-    "--decision",
-    multiple=True,
-    type=click.Choice(["accept", "override", "commit", "none"]),
-    help="Only where this was decided last.",
-)
-@click.option(
-    "--reason",
-    multiple=True,
-    type=click.Choice(OVERRIDE_REASONS),
-    help="Only what was overridden last for this reason.",
-)
-@click.option("--actor", multiple=True, help="Only what this user assessed or decided on.")
-@click.option("--release", multiple=True, help="Only of the release of this name or digest.")
+@filter_options
 @click.option(
     "--with-narratives",
     is_flag=True,
@@ -123,17 +132,10 @@ Examples:
 @home_option
 def export(
     out: Path,
-    since: datetime | None,
-    until: datetime | None,
-    neighborhood: tuple[str, ...],
-    recommendation: tuple[str, ...],
-    decision: tuple[str, ...],
-    reason: tuple[str, ...],
-    actor: tuple[str, ...],
-    release: tuple[str, ...],
     with_narratives: bool,
     by: str | None,
     home: Path | None,
+    **asked: Any,
 ) -> None:
     """Write the log as rows, one per assessment, as it is at this moment.
 
@@ -142,6 +144,7 @@ def export(
     """
     from model_service.service.accounts import check_name
     from model_service.service.log import export as exporting
+    from model_service.service.log.filters import Filters
     from model_service.service.log.reading import Reader, Snapshot
     from model_service.service.log.snapshot import snapshot
     from model_service.service.opening import open_keys, open_store
@@ -151,16 +154,7 @@ def export(
     kind = exporting.format_of(out)
     if out.exists():
         raise InputError(f"{out} is there already; name a new file")
-    filters = exporting.Filters(
-        since=since and since.replace(tzinfo=UTC),
-        until=until and until.replace(tzinfo=UTC),
-        neighborhood=neighborhood,
-        recommendation=recommendation,
-        decision=decision,
-        reason=reason,
-        actor=actor,
-        release=release,
-    )
+    filters = Filters(**asked)
     if with_narratives:
         if by is None:
             raise InputError("say who reads the narratives: --by NAME")

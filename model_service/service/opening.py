@@ -1,4 +1,4 @@
-"""The decision log and its keys, opened as the settings say."""
+"""The decision log, its keys and what waits beside it, opened as the settings say."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from model_service.service.log.keys import MasterKeys, RecordKeys
 from model_service.service.log.place import open_keys as keys_of
 from model_service.service.log.place import open_store as store_of
+from model_service.service.log.spool import Spool
 from model_service.service.log.store import LogStore
 from model_service.service.postgres import PostgresURL
 from model_service.service.settings import Settings, SettingsError
@@ -28,13 +29,22 @@ def open_keys(settings: Settings, *, busy_timeout_ms: int | None = None) -> Reco
         If they lie where not every process that writes to the log would find them, or beside it.
     """
     _check_places(settings)
+    wait = settings.busy_timeout_ms if busy_timeout_ms is None else busy_timeout_ms
+    return keys_of(settings.record_keys_path, open_masters(settings), busy_timeout_ms=wait)
+
+
+def open_masters(settings: Settings) -> MasterKeys:
+    """Give the keys under which the log's record keys, and decisions that wait, are encrypted."""
     given = settings.key_encryption_key
-    masters = MasterKeys(
+    return MasterKeys(
         settings.key_encryption_key_path,
         () if given is None else given.get_secret_value().split(","),
     )
-    wait = settings.busy_timeout_ms if busy_timeout_ms is None else busy_timeout_ms
-    return keys_of(settings.record_keys_path, masters, busy_timeout_ms=wait)
+
+
+def open_spool(settings: Settings) -> Spool:
+    """Give the file in which decisions wait while the log can't be written."""
+    return Spool(settings.kept_decisions_path, open_masters(settings))
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 from data.call import QUESTIONS
 from model_service.service.accounts import AccountsUnavailable
+from model_service.service.asking import TIMES, WORDS
 from model_service.service.log import LogUnavailable
 
 MEDIA_TYPE = "application/problem+json"
@@ -192,6 +193,12 @@ def as_problem(error: Exception) -> Problem:
                 "kind",
                 "unserved",
                 "response",
+                "size",
+                "seq",
+                "from",
+                "to",
+                *TIMES,
+                *WORDS,
                 "username",
                 "password",
                 "grant_type",

@@ -65,11 +65,33 @@ class Settings(BaseSettings):
         description="The same from the environment, 64 hexadecimal digits, instead of the file; "
         "while it is being changed the new one, a comma, and the old one.",
     )
+    kept_decisions: Path | None = Field(
+        None,
+        description="File in which decisions wait, encrypted, while the log can't be written, best "
+        "on another disk than the log; home/kept-decisions if not set.",
+    )
     accounts: Path | None = Field(None, description="Users; home/accounts.db if not set.")
     holdback_key: Path | None = Field(
         None,
         description="Secret that draws the calls on which advice is held back, made if it is not "
         "there; home/keys/holdback.key if not set.",
+    )
+
+    checkpoint_key: Path | None = Field(
+        None,
+        description="Key that signs checkpoints of the log, made if it is not there, its public "
+        "part beside it; home/keys/checkpoint.key if not set.",
+    )
+    checkpoints: Path | None = Field(
+        None,
+        description="Folder that signed checkpoints of the log are added to, best one in which the "
+        "service can add and not change; home/checkpoints if not set.",
+    )
+    checkpoint_entries: int = Field(
+        1000, ge=1, le=4096, description="A checkpoint is taken after so many entries …"
+    )
+    checkpoint_seconds: float = Field(
+        300.0, ge=1, description="… or after this, if there is any new entry."
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on; this machine's own alone.")
@@ -150,6 +172,21 @@ class Settings(BaseSettings):
     def key_encryption_key_path(self) -> Path:
         """File of the key under which the record keys are encrypted."""
         return self.key_encryption_key_file or self.home / "keys" / "log.key"
+
+    @property
+    def checkpoint_key_path(self) -> Path:
+        """File of the key that signs checkpoints."""
+        return self.checkpoint_key or self.home / "keys" / "checkpoint.key"
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.checkpoints or self.home / "checkpoints"
+
+    @property
+    def kept_decisions_path(self) -> Path:
+        """File in which decisions wait while the log can't be written."""
+        return self.kept_decisions or self.home / "kept-decisions"
 
     @property
     def accounts_path(self) -> Path:

@@ -30,7 +30,9 @@ from model_service.model.safeguards import Effect
 from model_service.model.scorer import HistoryTable
 from model_service.model.teams import UnservedReason
 from model_service.service.accounts import Role
+from model_service.service.keeping import KeptDecision
 from model_service.service.log import Entry, Kind
+from model_service.service.log.entry import stamp
 
 CALL, EXPLANATION, NOTE, OUTCOME = "call", "explanation", "note", "outcome"
 HISTORY, EIDO, GROUNDS = "history", "eido", "grounds"
@@ -309,6 +311,20 @@ class DecisionView(View):
     log: Place
 
 
+class KeptDecisionView(View):
+    """A decision that can't be recorded now: it is kept on disk, and will be."""
+
+    assessment_id: str
+    action: Literal["accept", "override", "commit"]
+    response: str | None = Field(description="null: as recommended.")
+    reason: OverrideReason | None
+    note: str | None
+    actor: str
+    at: str
+    on_record: Literal[False]
+    detail: str = Field(description="What that means, in words.")
+
+
 class OutcomeView(View):
     """What the world turned out to be."""
 
@@ -352,7 +368,44 @@ class LogPage(View):
     """A page of the log."""
 
     entries: list[EntryView]
-    next: int | None = Field(description="`after` of the next page; null if this is the last.")
+    next: int | None = Field(
+        description="`after` of the next page; null at the end of the log. A filtered page may be "
+        "short, or empty, and not the last."
+    )
+
+
+class CheckpointView(View):
+    """A signed statement of what the log was; `crisiscall log verify` says how to use it."""
+
+    format: Literal["crisiscall-checkpoint-1"]
+    head: str = Field(description="Digest of the last entry.")
+    key: str = Field(description="Public key (Ed25519) in hex.")
+    marks: str = Field(description="First 8 digits of the digest of each of the last entries.")
+    root: str = Field(description="Merkle root (RFC 9162) over the digests of all entries.")
+    signature: str = Field(description="Over the canonical JSON of all the other fields.")
+    size: int = Field(description="Number of entries.")
+    time: str
+
+
+class InclusionView(View):
+    """Proof that an entry is in the log of a checkpoint."""
+
+    format: Literal["crisiscall-inclusion-1"]
+    entry: str = Field(description="Canonical JSON of the entry; its digest is the SHA-256 of it.")
+    seq: int
+    size: int
+    path: list[str] = Field(description="Hashes of RFC 9162, 2.1.3, in hex.")
+
+
+class ConsistencyView(View):
+    """Proof that the log of one checkpoint grew out of that of an earlier one."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    format: Literal["crisiscall-consistency-1"]
+    from_: int = Field(alias="from", description="Size of the earlier checkpoint.")
+    to: int = Field(description="Size of the later one.")
+    path: list[str] = Field(description="Hashes of RFC 9162, 2.1.4, in hex.")
 
 
 class ThresholdsView(View):
@@ -633,6 +686,22 @@ def decision_view(
         "superseded_by": body["superseded_by"],
         "erased": erased_view(erasure),
         "log": place(entry),
+    }
+
+
+def kept_view(kept: KeptDecision) -> dict[str, Any]:
+    """Make the answer of a decision that is kept until it can be recorded."""
+    return {
+        "assessment_id": kept.assessment_id,
+        "action": kept.decision.action,
+        "response": kept.decision.response,
+        "reason": kept.decision.reason,
+        "note": kept.decision.note,
+        "actor": kept.actor,
+        "at": stamp(kept.at),
+        "on_record": False,
+        "detail": "kept on disk: it goes on record as soon as the decision log can be written, "
+        "and need not be sent again",
     }
 
 

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.desk import Desk
 from tests.builders import add_users, make_champion, make_settings
+from tests.faults.faulty import away
 from tests.harness import Process
 
 CRISIS = "suicidal brother hearing voices, not sleeping, no weapons"
@@ -86,6 +87,22 @@ def test_a_stopped_service(fragile: Fragile) -> None:
     desk.press("F8")
     expect(desk.decisions).to_have_count(1)
     desk.expected("ERR_CONNECTION_REFUSED")
+
+
+def test_a_decision_while_the_log_can_not_be_written(fragile: Fragile) -> None:
+    desk = fragile.desk.ready()
+    assessed = desk.assess(CRISIS)
+    bring_back = away(fragile.process.home / "log.db")
+    desk.page.keyboard.press("F8")
+    expect(desk.decisions).to_have_count(1)
+    expect(desk.decisions).to_contain_text("accepted: ")
+    expect(desk.decisions).to_contain_text("kept, not on record yet")
+    expect(desk.alarm).to_be_hidden()
+    bring_back()
+    until = time.monotonic() + 20
+    while not desk.record(assessed)["decisions"] and time.monotonic() < until:
+        time.sleep(0.1)
+    assert [one["action"] for one in desk.record(assessed)["decisions"]] == ["accept"]
 
 
 def test_a_service_that_hangs_is_not_waited_for(fragile: Fragile) -> None:

@@ -84,6 +84,6 @@ def parse(words: list[str]) -> None:
 def make_targets() -> dict[str, str]:
     """Targets of the Makefile; its variables are there too, as `NAME=`."""
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = dict.fromkeys(re.findall(r"^([a-z]+):", text, re.MULTILINE), "target")
+    targets = dict.fromkeys(re.findall(r"^([a-z-]+):", text, re.MULTILINE), "target")
     variables = re.findall(r"^([A-Z_]+)\s*[?:]?=|\$\{([A-Z_]+):-", text, re.MULTILINE)
     return targets | {f"{a or b}=": "variable" for a, b in variables}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.faulty import Faults, faulty
 from tests.harness import Service, running
 
 
@@ -13,3 +14,10 @@ def service(tmp_path: Path) -> Iterator[Service]:
     """A service with a release and a user of every role, under one event loop."""
     with running(tmp_path, busy_timeout_ms=50) as started:
         yield started
+
+
+@pytest.fixture
+def faults(service: Service) -> Iterator[type[Faults]]:
+    """Put the service's log on a file system that can be made to fail."""
+    with faulty(service.log._store):
+        yield Faults

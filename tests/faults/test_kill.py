@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import resource
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from model_service.service.log.place import Place
 from model_service.service.log.reading import Reader
 from model_service.service.postgres import PostgresURL
 from tests.builders import a_call, add_users, make_champion, make_settings
+from tests.faults.kills import CLIENTS, Home, LossyProcess, LyingProcess
 from tests.harness import Process
 from tests.stores import Server, open_store
 
@@ -51,6 +54,11 @@ async def post_until(process: Process, head: dict[str, str], stop: Any) -> list[
     return answered
 
 
+def decisions_on(process: Process, assessed: dict[str, Any], head: dict[str, str]) -> Any:
+    url = f"{process.url}/v1/assessments/{assessed['assessment_id']}"
+    return httpx.get(url, headers=head).json()["decisions"]
+
+
 def assert_all_there(place: Place, answered: list[dict[str, Any]]) -> None:
     result = verify(place)
     assert result.whole, result.fault
@@ -62,6 +70,38 @@ def assert_all_there(place: Place, answered: list[dict[str, Any]]) -> None:
         assert (entry.seq, entry.digest) == (answer["log"]["sequence"], answer["log"]["digest"])
         assert set(reader.private(entry)) == {"call", "explanation", "grounds"}
     store.close()
+
+
+def killed(home: Home, kind: type[Process]) -> None:
+    """Check that everything that was acknowledged before two kills is there after each."""
+    chance = random.Random(1)
+    for _ in range(2):
+        made = home.kill_once(kind, chance)
+        assert made.unanswered and made.kept == 0
+        entries, wrong = home.check()
+        assert wrong == []
+        assert entries >= len(home.acknowledged) >= CLIENTS
+    assert {kind for kind, _, _ in home.acknowledged} == {"assessment", "decision", "outcome"}
+
+
+@pytest.mark.both_stores
+def test_what_was_acknowledged_is_there_after_a_kill(
+    tmp_path: Path, log: PostgresURL | None
+) -> None:
+    """A short one of `make faults`."""
+    killed(Home.make(tmp_path, log=log), Process)
+
+
+def test_what_was_acknowledged_is_there_though_unsynced_writes_are_lost(tmp_path: Path) -> None:
+    killed(Home.make(tmp_path), LossyProcess)
+
+
+def test_a_disk_whose_sync_lies_is_found_out(tmp_path: Path) -> None:
+    """So the check above would tell, if anything were lost."""
+    home = Home.make(tmp_path)
+    home.kill_once(LyingProcess, random.Random(1))
+    _, wrong = home.check()
+    assert wrong
 
 
 @pytest.mark.both_stores
@@ -134,9 +174,16 @@ def test_a_disk_that_fills_and_is_freed(tmp_path: Path, password: str) -> None:
         assert [answer.status_code for answer in refused[1:]] == [503, 503]
         assert refused[-1].json()["title"] == "follow protocol"
         assert httpx.get(f"{process.url}/healthz").status_code == 200
+        path = f"{url}/{before[0]['assessment_id']}/decision"
+        decided = httpx.post(path, json={"action": "accept"}, headers=head)
+        assert decided.status_code == 202  # there was room set aside for it
         resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE, unlimited)
         after = httpx.post(url, json=a_call("freed"), headers=head)
         assert after.status_code == 201
+        until = time.monotonic() + 20
+        while not (there := decisions_on(process, before[0], head)) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert [one["at"] for one in there] == [decided.json()["at"]]
     finally:
         process.stop()
     assert_all_there(tmp_path / "log.db", [*before, after.json()])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,55 +13,8 @@ import pytest
 from model_service.service.log import verify
 from model_service.service.log.store import Store
 from tests.builders import a_call
+from tests.faults.faulty import Faults, locked
 from tests.harness import Service, assert_problem
-
-
-class Faults:
-    """What goes wrong in the file system, while it is set."""
-
-    write: type[Exception] | None = None
-    sync: type[Exception] | None = None
-    after: int = 0
-
-
-class FaultyFile(apsw.VFSFile):
-    def __init__(self, name: Any, flags: list[int]) -> None:
-        super().__init__("", name, flags)
-
-    def xWrite(self, data: bytes, offset: int) -> None:
-        if Faults.write is not None:
-            if Faults.after <= 0:
-                raise Faults.write("planted")
-            Faults.after -= 1
-        super().xWrite(data, offset)
-
-    def xSync(self, flags: int) -> None:
-        if Faults.sync is not None:
-            raise Faults.sync("planted")
-        super().xSync(flags)
-
-
-class FaultySystem(apsw.VFS):
-    def __init__(self) -> None:
-        super().__init__("faulty", "")
-
-    def xOpen(self, name: Any, flags: list[int]) -> FaultyFile:
-        return FaultyFile(name, flags)
-
-
-@pytest.fixture
-def faults(service: Service) -> Iterator[type[Faults]]:
-    """Put the service's log on a file system that can be made to fail."""
-    system = FaultySystem()
-    store: Store = service.log._store
-    store.close()
-    store._vfs = "faulty"
-    yield Faults
-    Faults.write = Faults.sync = None
-    Faults.after = 0
-    store.close()
-    store._vfs = None
-    del system
 
 
 def assert_follow_protocol(response: Any) -> None:
@@ -85,7 +37,8 @@ def assert_refused_then_healed(service: Service, heal: Any) -> None:
     assert_follow_protocol(ready)
     assert "decision log" in ready.json()["detail"]
     assert service.get("/healthz").status_code == 200
-    assert service.lines()[-3]["problem"].startswith("the decision log")
+    told = [str(line.get("problem")) for line in service.lines()]
+    assert any(problem.startswith("the decision log") for problem in told)
     heal()
     after = service.assess(a_call("after"))
     assert after.status_code == 201
@@ -129,6 +82,25 @@ def test_another_process_holds_the_log(service: Service) -> None:
     other.close()
 
 
+def test_nobody_waits_anew_for_a_lock_that_was_waited_for_in_vain(service: Service) -> None:
+    """Or each client would be held up by those before it."""
+    service.assess(a_call("before"))
+    store: Store = service.log._store
+
+    def patience() -> tuple[int, int]:
+        with store.reading() as connection, store.keys._guarded() as keys:
+            return connection.pragma("busy_timeout"), keys.pragma("busy_timeout")
+
+    assert patience() == (50, 50)
+    for number, path in enumerate((service.settings.log_path, store.keys.path)):
+        free = locked(path)
+        assert_follow_protocol(service.assess(a_call("refused")))
+        assert patience() == ((20, 50), (50, 20))[number]
+        free()
+        assert service.assess(a_call(number)).status_code == 201
+        assert patience() == (50, 50)
+
+
 def test_the_log_is_moved_away_and_comes_back(service: Service, tmp_path: Path) -> None:
     assert service.assess(a_call("before")).status_code == 201
     path, away = service.settings.log_path, tmp_path / "away.db"
@@ -166,18 +138,6 @@ def test_nothing_of_a_batch_is_kept_if_the_batch_fails(
     faults.sync = None
     entries = service.log.read.page(kind="assessment")
     assert [entry.call_id for entry in entries] == ["C-before"]
-
-
-def test_a_decision_is_refused_too_and_can_be_sent_again(
-    service: Service, faults: type[Faults]
-) -> None:
-    assessed = service.assess(a_call()).json()
-    path = f"/v1/assessments/{assessed['assessment_id']}/decision"
-    faults.write = apsw.FullError
-    assert_follow_protocol(service.post(path, json={"action": "accept"}))
-    faults.write = None
-    assert service.post(path, json={"action": "accept"}).status_code == 201
-    assert len(service.get(f"/v1/assessments/{assessed['assessment_id']}").json()["decisions"]) == 1
 
 
 def test_the_users_can_not_be_read(service: Service) -> None:

@@ -95,7 +95,7 @@ def test_a_process_that_hangs_with_the_lock_keeps_nobody_for_long(
     hung = open_store(log)
     with hung.reading() as session:
         session.run("BEGIN")
-        hung._lock(session)
+        hung._place(session)
     healed(service, log, "a")  # refused at most until then
     with pytest.raises(LogUnavailable):  # its transaction is gone
         hung.write([])

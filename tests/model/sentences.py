@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import click
+
 from data.text import tokenize
 from model_service.model.rules import RuleReader, rule_reader, rules_text
 
@@ -145,11 +147,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     reader = rule_reader(rules_text())
     for path in options.files or sorted(FOLDER.glob("*.tsv")):
         reading = evaluate(read_sentences(path), reader)
-        print(table(path.name, reading))
+        click.echo(table(path.name, reading))
         if options.missed:
             for title, lines in (("missed", reading.missed), ("wrong", reading.wrong)):
                 for fact, sentence in lines:
-                    print(f"{title}\t{fact}\t{sentence.kind}\t{sentence.text}")
+                    click.echo(f"{title}\t{fact}\t{sentence.kind}\t{sentence.text}")
 
 
 if __name__ == "__main__":

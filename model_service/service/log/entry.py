@@ -18,6 +18,7 @@ import orjson
 Kind = Literal[
     "assessment",
     "decision",
+    "decision_refused",
     "outcome",
     "release",
     "mode",
@@ -29,11 +30,12 @@ Kind = Literal[
 ]
 """What happened.
 
-`assessment` the model and the plan were asked; `decision` a person decided; `outcome` the world's
-verdict came in; `release` a release came into force; `mode` somebody switched what the service may
-do; `units` it was reported how many units of a response are free; `sign_in` and `sign_out` of a
-person; `narratives_read` somebody takes narratives out of the log; `erasure` personal text of
-entries was destroyed.
+`assessment` the model and the plan were asked; `decision` a person decided; `decision_refused` a
+decision that was kept while the log could not be written turned out not to fit its assessment;
+`outcome` the world's verdict came in; `release` a release came into force; `mode` somebody switched
+what the service may do; `units` it was reported how many units of a response are free; `sign_in`
+and `sign_out` of a person; `narratives_read` somebody takes narratives out of the log; `erasure`
+personal text of entries was destroyed.
 """
 
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -107,6 +109,14 @@ def stamp(time: datetime) -> str:
     '2021-08-01T09:30:00.000Z'
     """
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def content(entry: Entry) -> bytes:
+    """Write the canonical JSON of an entry: the bytes that its digest is made of."""
+    fields: dict[str, Any] = entry._asdict()
+    del fields["digest"]
+    fields["body"] = orjson.Fragment(entry.body)
+    return canonical(fields)
 
 
 def canonical(value: Any) -> bytes:

@@ -6,9 +6,9 @@ on a call before deciding hangs on revisions that the export may leave out.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,8 @@ import orjson
 from data.errors import InputError
 from data.files import drafted, inert
 from data.logged import FLAT, flat
-from model_service.service.log.entry import Draft, Entry, stamp
+from model_service.service.log.entry import Draft, Entry
+from model_service.service.log.filters import Filters
 from model_service.service.log.private import Broken
 from model_service.service.log.reading import MAX_PAGE, Reader
 from model_service.service.log.store import LogStore, LogUnavailable, prepare
@@ -27,73 +28,11 @@ from model_service.service.views import CALL, NOTE, OUTCOME
 Format = Literal["jsonl", "csv", "parquet"]
 FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
-NO_DECISION = "none"
 _BATCH = 1000
 
 
 class ExportError(InputError):
     """The log, or a part of it, can't be exported."""
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Which assessments are exported; whatever is empty lets every one through.
-
-    Parameters
-    ----------
-    since, until : datetime, optional
-        Bounds of the time of the assessment; `until` is left out itself.
-    neighborhood, recommendation : tuple of str
-        Any of these.
-    decision : tuple of str
-        The action of the decision that leads, or `none`.
-    reason : tuple of str
-        The override reason of the decision that leads.
-    actor : tuple of str
-        Who assessed, or decided on it.
-    release : tuple of str
-        Name or digest of the release.
-    """
-
-    since: datetime | None = None
-    until: datetime | None = None
-    neighborhood: tuple[str, ...] = ()
-    recommendation: tuple[str, ...] = ()
-    decision: tuple[str, ...] = ()
-    reason: tuple[str, ...] = ()
-    actor: tuple[str, ...] = ()
-    release: tuple[str, ...] = ()
-
-    def words(self) -> str:
-        """Write the filters in one line; empty where there is none.
-
-        Examples
-        --------
-        >>> Filters(decision=("accept", "none"), actor=("desk",)).words()
-        'decision=accept|none actor=desk'
-        """
-        parts = []
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if isinstance(value, datetime):
-                parts.append(f"{one.name}={stamp(value)}")
-            elif value:
-                parts.append(f"{one.name}={'|'.join(value)}")
-        return " ".join(parts)
-
-    def takes(self, row: dict[str, Any]) -> bool:
-        """Say whether a row is wanted."""
-        decisions = row["decisions"]
-        last = decisions[-1] if decisions else {"action": NO_DECISION, "reason": None}
-        asked: tuple[tuple[tuple[str, ...], set[str | None]], ...] = (
-            (self.neighborhood, {(row["call"] or {}).get("neighborhood")}),
-            (self.recommendation, {row["recommendation"]}),
-            (self.decision, {last["action"]}),
-            (self.reason, {last["reason"]}),
-            (self.actor, {row["actor"], *(decision["actor"] for decision in decisions)}),
-            (self.release, {row["release"], row["release_digest"]}),
-        )
-        return all(not wanted or found & set(wanted) for wanted, found in asked)
 
 
 def export_rows(reader: Reader, filters: Filters, *, narratives: bool) -> Iterator[dict[str, Any]]:
@@ -117,15 +56,13 @@ def export_rows(reader: Reader, filters: Filters, *, narratives: bool) -> Iterat
     ExportError
         If what is kept apart from the chain does not fit it.
     """
-    since, until = (when and stamp(when) for when in (filters.since, filters.until))
     words, after = filters.words(), 0
     while page := reader.page(after=after, limit=MAX_PAGE, kind="assessment"):
         for entry in page:
-            if (since and entry.at < since) or (until and entry.at >= until):
-                continue
-            row = {**_row(reader, entry, narratives), "filters": words}
-            if filters.takes(row):
-                yield row
+            with _fitting(entry):
+                wanted = filters.takes(reader, entry)
+            if wanted:
+                yield {**_row(reader, entry, narratives), "filters": words}
         after = page[-1].seq
 
 
@@ -220,8 +157,14 @@ def _drawn(entry: Entry, about: Sequence[Entry]) -> bool | None:
 
 
 def _private(reader: Reader, entry: Entry) -> dict[str, bytes]:
-    try:
+    with _fitting(entry):
         return reader.private(entry)
+
+
+@contextlib.contextmanager
+def _fitting(entry: Entry) -> Iterator[None]:
+    try:
+        yield
     except Broken:
         raise ExportError(
             f"the text of entry {entry.seq} does not fit its digest, or was erased just now: "

@@ -1,6 +1,7 @@
 -- What keeps the log append-only whoever writes to it. Run by every `crisiscall log migrate`, as
 -- the tables' owner and within the schema that holds them, so that a guard that is gone comes back.
--- The functions look the tables up there and nowhere else.
+-- The functions look the tables up there and nowhere else. Triggers are written as PostgreSQL writes
+-- them out, which is what they are compared with.
 
 CREATE OR REPLACE FUNCTION lock_head() RETURNS TABLE (seq bigint, digest text)
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -66,7 +67,7 @@ END $$;
 
 CREATE OR REPLACE TRIGGER entries_append BEFORE INSERT ON entries
     FOR EACH ROW EXECUTE FUNCTION append_entry();
-CREATE OR REPLACE TRIGGER entries_no_change BEFORE UPDATE OR DELETE ON entries
+CREATE OR REPLACE TRIGGER entries_no_change BEFORE DELETE OR UPDATE ON entries
     FOR EACH ROW EXECUTE FUNCTION refuse();
 CREATE OR REPLACE TRIGGER entries_no_truncate BEFORE TRUNCATE ON entries
     FOR EACH STATEMENT EXECUTE FUNCTION refuse();

@@ -22,19 +22,20 @@ import contextlib
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import apsw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from data.errors import InputError
-from data.files import drafted
-from model_service.service.database import connect, empty_wal
-from model_service.service.log.connection import Connection
+from data.files import drafted, sync_folder
+from model_service.service.database import empty_wal
+from model_service.service.log.connection import Connection, Line, Unusable
+from model_service.service.log.file_line import FileLine
 from model_service.service.log.private import NONCE_BYTES
 
 KEY_BYTES = 32
@@ -175,7 +176,7 @@ class MasterKeys:
                 file.writelines(key.hex() + "\n" for key in keys)
                 file.flush()
                 os.fsync(file.fileno())
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         except OSError as error:
             reason = (error.strerror or "system error").lower()
             raise KeysUnavailable(
@@ -190,6 +191,8 @@ class RecordKeys(ABC):
     Parameters
     ----------
     masters : MasterKeys
+    line : Line
+        To where they are kept.
 
     Raises
     ------
@@ -197,29 +200,30 @@ class RecordKeys(ABC):
         By every method, if the keys can't be read or written.
     """
 
-    def __init__(self, masters: MasterKeys) -> None:
+    def __init__(self, masters: MasterKeys, line: Line) -> None:
         self._masters = masters
+        self._line = line
         self._pepper: bytes | None = None
 
     @abstractmethod
     def there(self) -> bool:
         """Say whether keys were ever kept here."""
 
-    @abstractmethod
     def close(self) -> None:
         """Let go of the connection; the next use makes another one."""
+        self._line.close()
 
-    @abstractmethod
     def _guarded(self) -> AbstractContextManager[Connection]:
         """Give the connection; inside, the database's errors become `KeysUnavailable`."""
+        return _told(self._line.open())
 
-    @abstractmethod
     def _writing(self) -> AbstractContextManager[Connection]:
         """Give the connection in a transaction, during which no other master takes over."""
+        return _told(self._line.writing())
 
-    @abstractmethod
     def _switching(self) -> AbstractContextManager[Connection]:
         """Give the connection in a transaction that is alone, for another master to take over."""
+        return self._writing()
 
     @abstractmethod
     def _insert(self, connection: Connection, rows: Sequence[Wrapped]) -> None:
@@ -252,7 +256,7 @@ class RecordKeys(ABC):
             master = self._master(connection)
             cipher = self._masters.cipher(master)
             rows = [
-                Wrapped(seq, entry, master, _wrap(cipher, key, seq, entry))
+                Wrapped(seq, entry, master, encrypt(cipher, key, _bound(seq, entry)))
                 for seq, entry, key in keys
             ]
             self._insert(connection, rows)
@@ -283,7 +287,7 @@ class RecordKeys(ABC):
     def _unwrapped(self, row: Wrapped) -> bytes:
         cipher = self._masters.cipher(row.master)
         try:
-            return _unwrap(cipher, row.wrapped, row.seq, row.entry)
+            return decrypt(cipher, row.wrapped, _bound(row.seq, row.entry))
         except (InvalidTag, ValueError):
             return b""  # fits nothing: whoever uses it finds the text broken
 
@@ -307,7 +311,9 @@ class RecordKeys(ABC):
             if self.get(*PEPPER) is None:
                 with self._writing() as connection:
                     master = self._master(connection)
-                    wrapped = _wrap(self._masters.cipher(master), os.urandom(KEY_BYTES), *PEPPER)
+                    wrapped = encrypt(
+                        self._masters.cipher(master), os.urandom(KEY_BYTES), _bound(*PEPPER)
+                    )
                     connection.execute(
                         "INSERT INTO keys VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
                         (*PEPPER, master, wrapped),
@@ -316,13 +322,18 @@ class RecordKeys(ABC):
         assert self._pepper is not None
         return self._pepper
 
-    def rotate(self) -> int:
+    def rotate(self, *, before_letting_go: Callable[[], None] | None = None) -> int:
         """Wrap every key anew under a new key-encryption key, and let go of the old one.
 
         Whatever stops it, both keys are there and it can be run again. A service that runs goes on
         writing: it takes the new key up with the first record after the change. Given keys (those
         from the environment) are not made here: the first of them is taken up, and the others can
         be left out of the environment afterwards.
+
+        Parameters
+        ----------
+        before_letting_go : callable, optional
+            Called before the old key goes; if it raises, both are kept.
 
         Returns
         -------
@@ -340,6 +351,8 @@ class RecordKeys(ABC):
         while done := self._rewrap(newest):
             n += done
         self._scrub()
+        if before_letting_go is not None:
+            before_letting_go()
         self._masters.keep(newest)
         return n
 
@@ -355,14 +368,15 @@ class RecordKeys(ABC):
             for seq, entry, master, wrapped in rows:
                 before = self._masters.cipher(master)
                 try:
-                    key = _unwrap(before, wrapped, seq, entry)
+                    key = decrypt(before, wrapped, _bound(seq, entry))
                 except (InvalidTag, ValueError):
                     raise KeysUnavailable(
                         f"the key of entry {seq} was changed; run `crisiscall log verify`"
                     ) from None
+                again = encrypt(cipher, key, _bound(seq, entry))
                 connection.execute(
                     "UPDATE keys SET master = ?, wrapped = ? WHERE seq = ? AND entry = ?",
-                    (newest, _wrap(cipher, key, seq, entry), seq, entry),
+                    (newest, again, seq, entry),
                 )
         return len(rows)
 
@@ -384,22 +398,13 @@ class FileKeys(RecordKeys):
     """
 
     def __init__(self, path: Path, masters: MasterKeys, *, busy_timeout_ms: int = 500) -> None:
-        super().__init__(masters)
+        self._file = FileLine(path, busy_timeout_ms=busy_timeout_ms, look=self._look)
+        super().__init__(masters, self._file)
         self.path = path
-        self._busy_timeout_ms = busy_timeout_ms
-        self._connection: apsw.Connection | None = None
-        self._identity: object = None
 
     def there(self) -> bool:
         """Say whether keys were ever kept here."""
         return self.path.exists()
-
-    def close(self) -> None:
-        """Let go of the file; the next use opens it again."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(apsw.Error, OSError):
-                connection.close(force=True)
 
     def _insert(self, connection: Connection, rows: Sequence[Wrapped]) -> None:
         for row in rows:
@@ -410,59 +415,10 @@ class FileKeys(RecordKeys):
             self._masters.add()
 
     def _scrub(self) -> bool:
-        with self._guarded() as connection:
+        with _told(self._file.open()) as connection:
             return empty_wal(connection)
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self._guarded() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
-
-    _switching = _writing  # whoever writes is alone
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[apsw.Connection]:
-        try:
-            yield self._open()
-        except BaseException as error:
-            self._recover(error)
-            if isinstance(error, apsw.Error | OSError):
-                kind = type(error).__name__.removesuffix("Error").lower() or "system error"
-                raise KeysUnavailable(f"the keys of the log can't be used ({kind})") from error
-            raise
-
-    def _recover(self, error: BaseException) -> None:
-        """Roll back, and keep the connection if what went wrong may pass, as the log does."""
-        if self._connection is None:
-            return
-        try:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-        except apsw.Error:
-            self.close()
-            return
-        if not isinstance(error, apsw.BusyError | apsw.FullError):
-            self.close()
-
-    def _open(self) -> apsw.Connection:
-        if self._connection is not None:
-            if self._identify() == self._identity:
-                return self._connection
-            self.close()  # moved or deleted under us
-        connection = connect(
-            self.path, busy_timeout_ms=self._busy_timeout_ms, create=self._identity is None
-        )
-        try:
-            self._check(connection)
-        except BaseException:
-            connection.close(force=True)
-            raise
-        self._connection, self._identity = connection, self._identify()
-        return connection
-
-    def _check(self, connection: apsw.Connection) -> None:
+    def _look(self, connection: apsw.Connection) -> None:
         written = (connection.pragma("application_id"), connection.pragma("user_version"))
         fresh = connection.execute("SELECT 1 FROM sqlite_schema").get is None
         if written != (APPLICATION_ID, VERSION) and not (written == (0, 0) and fresh):
@@ -478,12 +434,17 @@ class FileKeys(RecordKeys):
         # was destroyed stays in it.
         empty_wal(connection, seconds=0)
 
-    def _identify(self) -> object:
-        try:
-            status = os.stat(self.path)
-        except OSError:
-            return ()
-        return status.st_dev, status.st_ino
+
+C = TypeVar("C", bound=Connection)
+
+
+@contextlib.contextmanager
+def _told(opened: AbstractContextManager[C]) -> Iterator[C]:
+    try:
+        with opened as connection:
+            yield connection
+    except Unusable as error:
+        raise KeysUnavailable(f"the keys of the log can't be used ({error})") from error
 
 
 def keys_beside(log: Path) -> RecordKeys:
@@ -491,22 +452,22 @@ def keys_beside(log: Path) -> RecordKeys:
     return FileKeys(log.with_name("record-keys.db"), MasterKeys(log.parent / "keys" / "log.key"))
 
 
-def _wrap(cipher: AESGCM, key: bytes, seq: int, entry: str) -> bytes:
+def encrypt(cipher: AESGCM, text: bytes, bound: bytes) -> bytes:
+    """Encrypt with a fresh nonce, which stands before the ciphertext."""
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + cipher.encrypt(nonce, key, _bound(seq, entry))
+    return nonce + cipher.encrypt(nonce, text, bound)
 
 
-def _unwrap(cipher: AESGCM, wrapped: bytes, seq: int, entry: str) -> bytes:
-    return cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _bound(seq, entry))
+def decrypt(cipher: AESGCM, encrypted: bytes, bound: bytes) -> bytes:
+    """Decrypt what `encrypt` made.
+
+    Raises
+    ------
+    InvalidTag, ValueError
+        If it is not that, or another key's, or bound to something else.
+    """
+    return cipher.decrypt(encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:], bound)
 
 
 def _bound(seq: int, entry: str) -> bytes:
     return f"{seq} {entry}".encode()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

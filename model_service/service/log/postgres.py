@@ -7,23 +7,19 @@ take: the service's role may add rows and nothing else, not even lock one. The t
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
 
 import orjson
 
 from model_service.service.log import scrub
+from model_service.service.log.connection import Connection
 from model_service.service.log.entry import GENESIS, Entry
-from model_service.service.log.keys import KeysUnavailable, RecordKeys
-from model_service.service.log.session import BEGIN, UNDEFINED, Line, ServerError, Session
-from model_service.service.log.store import (
-    Head,
-    LogUnavailable,
-    Prepared,
-    chained,
-    locked,
-    refuse_overtaken,
-)
+from model_service.service.log.keys import RecordKeys
+from model_service.service.log.session import UNDEFINED, ServerError, ServerLine, Session
+from model_service.service.log.store import Head, LogStore, LogUnavailable, PrivateRow
 from model_service.service.postgres import PostgresURL
 
 REVISION = "0002"
@@ -31,27 +27,28 @@ REVISION = "0002"
 
 VERSION_TABLE = "log_version"
 
-GUARDED = {
-    "entries_append",
-    "entries_no_change",
-    "entries_no_truncate",
-    "private_append",
-    "private_no_change",
-    "private_no_delete",
-    "private_no_truncate",
-    "erased_append",
-    "erased_no_change",
-    "erased_no_delete",
-    "erased_no_truncate",
-}
-"""Triggers without which nothing is written."""
+_TABLES = "('entries'::regclass, 'private'::regclass, 'erased'::regclass)"
+_GUARDS = f"""
+SELECT 'trigger ' || tgname, pg_get_triggerdef(oid, true), tgenabled IN ('O', 'A') FROM pg_trigger
+WHERE NOT tgisinternal AND tgrelid IN {_TABLES}
+UNION ALL
+SELECT 'function ' || proname, prosrc || CASE
+        WHEN proconfig = ARRAY['search_path=' || quote_ident(current_schema()) || ', pg_temp']
+        THEN 'FROM CURRENT' ELSE coalesce(proconfig::text, '') END, true
+FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND pronargs = 0
+UNION ALL
+SELECT 'rule ' || rulename, '', true FROM pg_rewrite WHERE ev_class IN {_TABLES}
+"""
+"""What there is of guards, their text as PostgreSQL writes it, and whether they act."""
+
+_MADE = re.compile(
+    r"^CREATE OR REPLACE (?:FUNCTION (\w+)(.*?)\$\$(.*?)\$\$|TRIGGER ((\w+).*?));",
+    re.DOTALL | re.MULTILINE,
+)
 
 _VERSION = f"SELECT version_num FROM {VERSION_TABLE}"
 _STATE = """
 SELECT current_setting('server_encoding') <> 'UTF8', current_setting('fsync') <> 'on',
-    (SELECT string_agg(tgname, ' ') FROM pg_trigger
-     WHERE tgenabled IN ('O', 'A')
-         AND tgrelid IN ('entries'::regclass, 'private'::regclass, 'erased'::regclass)),
     has_table_privilege('entries', 'UPDATE') OR has_table_privilege('entries', 'DELETE')
         OR has_table_privilege('entries', 'TRUNCATE')
 """
@@ -61,7 +58,6 @@ _MAY_ERASE = (
 )
 
 _LOCK = "SELECT seq, digest FROM lock_head()"
-_LAST = "SELECT seq, digest FROM entries ORDER BY seq DESC LIMIT 1"
 # One statement for a batch of any size. JSON carries every text as it is: a body's escapes are
 # escaped once more, and its bytes come out of it as they went in.
 _INSERT = (
@@ -80,8 +76,10 @@ _LAST_TEXTS = (
 _PROBE = "SELECT pg_logical_emit_message(true, 'crisiscall', 'probe')"
 
 
-class PostgresStore:
+class PostgresStore(LogStore):
     """The log's database.
+
+    The server overwrites in its own time what was deleted (VACUUM, the WAL's recycling).
 
     Parameters
     ----------
@@ -93,110 +91,29 @@ class PostgresStore:
     """
 
     def __init__(self, url: PostgresURL, keys: RecordKeys, *, busy_timeout_ms: int = 500) -> None:
-        self.keys = keys
-        self._line = Line(url, busy_timeout_ms=busy_timeout_ms, look=self._look)
-        self._head: Head | None = None
-        self.failed: str | None = None
+        super().__init__(keys, ServerLine(url, busy_timeout_ms=busy_timeout_ms, look=self._look))
 
-    @property
-    def head(self) -> Head | None:
-        """The last entry that was acknowledged or found at opening; None before any opening."""
-        return self._head
-
-    def write(self, batch: Sequence[Prepared]) -> list[Entry]:
-        """Append a batch in one transaction and wait until it is on the server's disk.
-
-        Raises
-        ------
-        Overtaken
-            Nothing of the batch is in the log: another process has done some of it.
-        LogUnavailable
-            Nothing of the batch is in the log, as far as anyone was told.
-        """
-        with self._guarded() as session:
-            session.run(BEGIN)
-            head = self._lock(session)
-            if self._head is not None and head != self._head:  # another process has written
-                since, self._head = self._head[0], head
-                refuse_overtaken(session, batch, since)
-            entries = chained(batch, head)
-            rows, keys = locked(entries, batch)
-            self.keys.put(keys)  # on disk before the text that can't be read without them
-            session.execute(_INSERT, (_json([entry._asdict() for entry in entries]),))
-            private = [
-                {**row._asdict(), "nonce": row.nonce.hex(), "content": row.content.hex()}
-                for of_entry in rows.values()
-                for row in of_entry
-            ]
-            if private:
-                session.execute(_INSERT_PRIVATE, (_json(private),))
-            for entry in entries:
-                if entry.kind == "erasure":
-                    scrub.delete(session, entry)
-            session.run("COMMIT")
-        self._head = (entries[-1].seq, entries[-1].digest) if entries else head
-        self.failed = None
-        return entries
-
-    def finish(self) -> bool:
-        """Destroy the keys of what is on record as erased.
-
-        The server overwrites in its own time what was deleted (VACUUM, the WAL's recycling).
-
-        Raises
-        ------
-        LogUnavailable
-        """
-        with self._guarded() as session:
-            return scrub.finish(session, self.keys)
-
-    def probe(self) -> None:
-        """Find out whether an entry could be written now.
-
-        After a failure something is really written, into the server's own log: a full disk can't
-        be seen otherwise.
-
-        Raises
-        ------
-        LogUnavailable
-        """
-        with self._guarded() as session:
-            self.keys.probe()
-            session.run(BEGIN)
-            self._lock(session)
-            if self.failed is not None:
-                session.execute(_PROBE)
-            session.run("COMMIT")
-        self.failed = None
-
-    def reading(self) -> contextlib.AbstractContextManager[Session]:
-        """Give the connection for reading; inside, the server's errors become `LogUnavailable`."""
-        return self._guarded()
-
-    def close(self) -> None:
-        """Let go of the connection; the next use makes another one."""
-        self.keys.close()
-        self._line.close()
-
-    @staticmethod
-    def _lock(session: Session) -> Head:
-        row = session.execute(_LOCK).fetchone()
+    def _place(self, connection: Connection) -> Head:
+        row = connection.execute(_LOCK).fetchone()
         return (0, GENESIS) if row is None else (row[0], row[1])
 
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[Session]:
-        try:
-            with self._line.open() as session:
-                yield session
-        except LogUnavailable as error:
-            self.failed = str(error)
-            raise
-        except KeysUnavailable as error:
-            self.failed = str(error)
-            raise LogUnavailable(self.failed) from error
-        except ServerError as error:
-            self.failed = f"the decision log can't be used ({error})"
-            raise LogUnavailable(self.failed) from error
+    def _insert(
+        self,
+        connection: Connection,
+        entries: Sequence[Entry],
+        rows: Mapping[int, Sequence[PrivateRow]],
+    ) -> None:
+        connection.execute(_INSERT, (_json([entry._asdict() for entry in entries]),))
+        private = [
+            {**row._asdict(), "nonce": row.nonce.hex(), "content": row.content.hex()}
+            for of_entry in rows.values()
+            for row in of_entry
+        ]
+        if private:
+            connection.execute(_INSERT_PRIVATE, (_json(private),))
+
+    def _try(self, connection: Connection) -> None:
+        connection.execute(_PROBE)  # into the server's own log
 
     def _look(self, session: Session) -> None:
         """Look at a new connection before it is used."""
@@ -219,17 +136,6 @@ class PostgresStore:
                 "the record keys of the log are not there: say in CRISISCALL_RECORD_KEYS where "
                 "they are"
             )
-
-    def _compare(self, session: Session) -> None:
-        """Find out that what was acknowledged is still there."""
-        if self._head is None:
-            row = session.execute(_LAST).fetchone()
-            self._head = (0, GENESIS) if row is None else (row[0], row[1])
-        elif self._head[0]:
-            sql = "SELECT digest FROM entries WHERE seq = ?"
-            row = session.execute(sql, self._head[:1]).fetchone()
-            if row is None or row[0] != self._head[1]:
-                raise LogUnavailable("the decision log was replaced by another one")
 
 
 def check_version(session: Session) -> None:
@@ -257,18 +163,49 @@ def check_version(session: Session) -> None:
 
 def _check_state(session: Session) -> None:
     (row,) = session.execute(_STATE)
-    encoded, unsynced, guards, free = row
+    encoded, unsynced, free = row
     if encoded:
         raise LogUnavailable("the decision log's database must be encoded in UTF8")
     if unsynced:
         raise LogUnavailable("the database's server runs with fsync off: a record might not last")
-    if GUARDED - set((guards or "").split()):
+    if wrong_guards(session):
         raise LogUnavailable("a guard of the decision log is gone: run `crisiscall log migrate`")
     if free:
         raise LogUnavailable(
             "this role may change the decision log: give the service a role of its own with"
             " `crisiscall log migrate --grant-to ROLE`"
         )
+
+
+def wrong_guards(session: Session) -> tuple[str, ...]:
+    """List what keeps the log append-only and is not as `guards.sql` makes it.
+
+    Raises
+    ------
+    ServerError
+    """
+    due = _due_guards()
+    rows = session.execute(_GUARDS)
+    there = {name: _plain(made) if enabled else None for name, made, enabled in rows}
+    others = [name for name in there if name not in due and not name.startswith("function ")]
+    return tuple(sorted([*others, *(name for name in due if there.get(name) != due[name])]))
+
+
+@functools.cache
+def _due_guards() -> dict[str, str]:
+    script = resources.files(__package__).joinpath("guards.sql").read_text(encoding="utf-8")
+    found = {}
+    for function, options, body, trigger, name in _MADE.findall(script):
+        if function:
+            where = "FROM CURRENT" if "SET search_path FROM CURRENT" in options else ""
+            found[f"function {function}"] = _plain(body + where)
+        else:
+            found[f"trigger {name}"] = _plain(f"CREATE TRIGGER {trigger}")
+    return found
+
+
+def _plain(statement: str) -> str:
+    return " ".join(statement.split())
 
 
 def _json(value: object) -> str:

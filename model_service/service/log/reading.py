@@ -10,7 +10,7 @@ import orjson
 
 from model_service.service.log.connection import Connection
 from model_service.service.log.entry import Entry
-from model_service.service.log.keys import RecordKeys
+from model_service.service.log.keys import KeysUnavailable, RecordKeys
 from model_service.service.log.private import Broken, Locked, unlock
 
 MAX_PAGE = 1000
@@ -23,7 +23,9 @@ _TEXTS = 5000
 class Readable(Protocol):
     """What gives a connection to the log: its store, or a snapshot of it."""
 
-    keys: RecordKeys
+    @property
+    def keys(self) -> RecordKeys:
+        """The keys of the personal text."""
 
     def reading(self) -> contextlib.AbstractContextManager[Connection]:
         """Give the connection for reading."""
@@ -35,12 +37,28 @@ class Snapshot:
     Parameters
     ----------
     connection : Connection
-    keys : RecordKeys
+    keys : RecordKeys, optional
+        Without them no personal text can be read.
     """
 
-    def __init__(self, connection: Connection, keys: RecordKeys) -> None:
+    def __init__(self, connection: Connection, keys: RecordKeys | None = None) -> None:
         self._connection = connection
-        self.keys = keys
+        self._keys = keys
+
+    @property
+    def keys(self) -> RecordKeys:
+        """The keys of the personal text.
+
+        Raises
+        ------
+        KeysUnavailable
+            If none were given.
+        """
+        if self._keys is None:
+            raise KeysUnavailable(
+                "the record keys are not at hand: say in CRISISCALL_RECORD_KEYS where they are"
+            )
+        return self._keys
 
     def reading(self) -> contextlib.AbstractContextManager[Connection]:
         """Give the connection for reading."""
@@ -201,6 +219,45 @@ class Reader:
             return self._all(sql, after, limit)
         sql = "SELECT * FROM entries WHERE seq > ? AND kind = ? ORDER BY seq LIMIT ?"
         return self._all(sql, after, kind, limit)
+
+    def digests(self, *, after: int, limit: int) -> list[bytes]:
+        """List the digests of the entries after one, in order."""
+        sql = "SELECT digest FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
+        with self._store.reading() as connection:
+            return [bytes.fromhex(found) for (found,) in connection.execute(sql, (after, limit))]
+
+    def newest(self) -> int:
+        """Tell the sequence of the last entry; 0 in an empty log."""
+        with self._store.reading() as connection:
+            row = connection.execute("SELECT max(seq) FROM entries").fetchone()
+        return 0 if row is None else row[0] or 0
+
+    def stretch(
+        self,
+        after: int,
+        end: int,
+        *,
+        kind: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> list[Entry]:
+        """List entries of a stretch of the log in order, at most `MAX_PAGE`.
+
+        Parameters
+        ----------
+        after, end : int
+            Sequences of the entry before the first and of the last.
+        kind : str, optional
+        since, until : str, optional
+            Bounds of the time, as the log writes it; `until` is left out itself.
+        """
+        wanted, values = "", []
+        for term, value in (("kind =", kind), ("at >=", since), ("at <", until)):
+            if value is not None:
+                wanted += f" AND {term} ?"
+                values.append(value)
+        sql = f"SELECT * FROM entries WHERE seq > ? AND seq <= ?{wanted} ORDER BY seq LIMIT ?"
+        return self._all(sql, after, end, *values, MAX_PAGE)
 
     def private(self, entry: Entry) -> dict[str, bytes]:
         """Read the personal text of an entry that is still there.

@@ -17,7 +17,7 @@ import orjson
 
 from model_service.service.log.connection import Connection
 from model_service.service.log.keys import KeysUnavailable, MasterKeys, RecordKeys, Wrapped
-from model_service.service.log.session import BEGIN, UNDEFINED, Line, ServerError, Session
+from model_service.service.log.session import UNDEFINED, ServerError, ServerLine, Session
 from model_service.service.postgres import PostgresURL
 
 KEYS_VERSION = 1
@@ -46,17 +46,13 @@ class ServerKeys(RecordKeys):
     def __init__(
         self, url: PostgresURL, masters: MasterKeys, *, busy_timeout_ms: int = 500
     ) -> None:
-        super().__init__(masters)
-        self._line = Line(url, busy_timeout_ms=busy_timeout_ms, look=_check_version)
+        line = ServerLine(url, busy_timeout_ms=busy_timeout_ms, look=_check_version)
+        super().__init__(masters, line)
 
     def there(self) -> bool:
         """Say whether keys were ever kept here."""
         with self._guarded() as connection:
             return connection.execute("SELECT 1 FROM master").fetchone() is not None
-
-    def close(self) -> None:
-        """Let go of the connection; the next use makes another one."""
-        self._line.close()
 
     def _master(self, connection: Connection) -> str:
         """Name the key-encryption key in force; the first one to ask says which it is."""
@@ -85,29 +81,16 @@ class ServerKeys(RecordKeys):
             )
 
     def _writing(self) -> contextlib.AbstractContextManager[Connection]:
-        return self._transaction(_LOCK.format(shared="_shared"))
+        return self._locked(_LOCK.format(shared="_shared"))
 
     def _switching(self) -> contextlib.AbstractContextManager[Connection]:
-        return self._transaction(_LOCK.format(shared=""))
+        return self._locked(_LOCK.format(shared=""))
 
     @contextlib.contextmanager
-    def _transaction(self, lock: str) -> Iterator[Connection]:
-        with self._session() as session:
-            session.run(BEGIN)
-            session.execute(lock).fetchone()
-            yield session
-            session.run("COMMIT")
-
-    def _guarded(self) -> contextlib.AbstractContextManager[Connection]:
-        return self._session()
-
-    @contextlib.contextmanager
-    def _session(self) -> Iterator[Session]:
-        try:
-            with self._line.open() as session:
-                yield session
-        except ServerError as error:
-            raise KeysUnavailable(f"the keys of the log can't be used ({error})") from error
+    def _locked(self, lock: str) -> Iterator[Connection]:
+        with super()._writing() as connection:
+            connection.execute(lock).fetchone()
+            yield connection
 
 
 def _check_version(session: Session) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pg8000.native
 from pg8000.exceptions import DatabaseError, InterfaceError
 
+from model_service.service.log.connection import Unusable
 from model_service.service.postgres import PostgresURL
 
 _ERRORS = (DatabaseError, InterfaceError, OSError)
@@ -58,7 +59,7 @@ _KINDS = (
 )
 
 
-class ServerError(Exception):
+class ServerError(Unusable):
     """A server that could not be reached, or refused; nothing of what was sent is in the message.
 
     Parameters
@@ -205,8 +206,8 @@ class Session:
             self._connection.close()
 
 
-class Line:
-    """A connection for short statements: made when first used, kept as long as it is good.
+class ServerLine:
+    """A `Line` to a server.
 
     Parameters
     ----------
@@ -241,6 +242,19 @@ class Line:
         except BaseException as error:
             self._recover(error, began)
             raise
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Give the connection in a transaction, in which others may write too.
+
+        Raises
+        ------
+        ServerError
+        """
+        with self.open() as session:
+            session.run(BEGIN)
+            yield session
+            session.run("COMMIT")
 
     def close(self) -> None:
         """Let go of the connection; the next use makes another one."""

@@ -1,36 +1,40 @@
 """The one writer: a batch of entries is in the log whole, or not at all.
 
 Nothing here waits for the event loop; `log.py` puts it under one. After an error the next attempt
-starts afresh, so that a full disk or a lock heals by itself.
+starts afresh, so that a full disk or a lock heals by itself. `Store` keeps the log in a file,
+`PostgresStore` in a server's database (`postgres.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import time
-from collections.abc import Collection, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import apsw
 
-from model_service.service.database import connect, empty_wal
+from model_service.service.database import empty_wal
 from model_service.service.log import schema, scrub
-from model_service.service.log.connection import Connection
+from model_service.service.log.connection import Connection, Line, Unusable
 from model_service.service.log.entry import GENESIS, Draft, Entry, canonical, digest, now, stamp
+from model_service.service.log.file_line import FileLine
 from model_service.service.log.keys import KEY_BYTES, KeysUnavailable, RecordKeys, keys_beside
 from model_service.service.log.private import Sealed, lock, seal
 from model_service.service.log.upgrade import upgrade
 
-_PATIENCE = 5.0  # seconds; then the file is opened anew, for its device may have been
-
 Head = tuple[int, str]
 """Sequence and digest of the last entry."""
 
+SALT_BYTES = 16
+
 _INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_PRIVATE = "INSERT INTO private VALUES (?, ?, ?, ?)"
-_HEAD = "SELECT seq, digest FROM entries ORDER BY seq DESC LIMIT 1"
+LAST = "SELECT seq, digest FROM entries ORDER BY seq DESC LIMIT 1"
+"""Asks for the head."""
+
 _ASSESSED = "SELECT call_id FROM entries WHERE kind = 'assessment' AND seq > ? AND call_id"
 _USED = "SELECT idempotency FROM asked WHERE seq > ? AND idempotency"
 
@@ -62,9 +66,6 @@ class Overtaken(Exception):
         self.drafts = frozenset(drafts)
 
 
-_PASSING = (Overtaken, apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError)
-
-
 class Prepared(NamedTuple):
     """A draft whose content is settled; only its place in the chain is open."""
 
@@ -76,11 +77,17 @@ class Prepared(NamedTuple):
 
 
 def prepare(draft: Draft) -> Prepared:
-    """Settle a draft's time and bytes, so that no draft can spoil the batch it is written with."""
+    """Settle a draft's time and bytes, so that no draft can spoil the batch it is written with.
+
+    Every entry holds something that can't be guessed, or else whoever sees a digest of it, as in a
+    checkpoint, could find out by trying who signed in when, or what was decided.
+    """
     private = tuple((name, seal(text)) for name, text in draft.private.items())
     body = dict(draft.body)
     if private:
         body["private"] = {name: sealed.digest for name, sealed in private}
+    else:
+        body["salt"] = os.urandom(SALT_BYTES).hex()
     at = stamp(draft.at or now())
     return Prepared(draft, at, canonical(body).decode(), private, os.urandom(KEY_BYTES))
 
@@ -169,41 +176,151 @@ def _among(connection: Connection, sql: str, since: int, asked: Sequence[Any]) -
     return {found for (found,) in rows}
 
 
-class LogStore(Protocol):
-    """What keeps the log: `Store` in a file, `PostgresStore` in a server's database.
+class LogStore(ABC):
+    """What keeps the log.
+
+    Parameters
+    ----------
+    keys : RecordKeys
+        Keys of the personal text.
+    line : Line
+        To where it is kept.
 
     Attributes
     ----------
     keys : RecordKeys
-        Keys of the personal text.
     failed : str or None
         Why the last attempt failed, if it did.
     """
 
-    keys: RecordKeys
-    failed: str | None
+    def __init__(self, keys: RecordKeys, line: Line) -> None:
+        self.keys = keys
+        self.failed: str | None = None
+        self._line = line
+        self._head: Head | None = None
 
     @property
     def head(self) -> Head | None:
         """The last entry that was acknowledged or found at opening; None before any opening."""
+        return self._head
 
     def write(self, batch: Sequence[Prepared]) -> list[Entry]:
-        """Append a batch whole, and wait until it lasts; `Overtaken` or `LogUnavailable`."""
+        """Append a batch in one transaction and wait until it is on disk.
+
+        The place in the chain is taken within the transaction, so that the chain holds even if
+        another process has written meanwhile.
+
+        Raises
+        ------
+        Overtaken
+            Nothing of the batch is in the log: another process has done some of it.
+        LogUnavailable
+            Nothing of the batch is in the log, as far as anyone was told.
+        """
+        with self._guarded(), self._line.writing() as connection:
+            head = self._place(connection)
+            if self._head is not None and head != self._head:  # another process has written
+                since, self._head = self._head[0], head
+                refuse_overtaken(connection, batch, since)
+            entries = chained(batch, head)
+            rows, keys = locked(entries, batch)
+            self.keys.put(keys)  # on disk before the text that can't be read without them
+            self._insert(connection, entries, rows)
+            for entry in entries:
+                if entry.kind == "erasure":
+                    scrub.delete(connection, entry)
+        self._head = (entries[-1].seq, entries[-1].digest) if entries else head
+        self.failed = None
+        return entries
 
     def finish(self) -> bool:
-        """Destroy the keys of what is on record as erased; whether no trace can be left of it."""
+        """Destroy the keys of what is on record as erased.
+
+        Returns
+        -------
+        bool
+            Whether nothing is left in write-ahead logs that could be emptied.
+
+        Raises
+        ------
+        LogUnavailable
+        """
+        with self.reading() as connection:
+            return scrub.finish(connection, self.keys)
 
     def probe(self) -> None:
-        """Find out whether an entry could be written now; `LogUnavailable` if not."""
+        """Find out whether an entry could be written now.
 
-    def reading(self) -> contextlib.AbstractContextManager[Connection]:
-        """Give the connection for reading; inside, errors become `LogUnavailable`."""
+        After a failure something is really written, beside the log: a full disk can't be seen
+        otherwise.
+
+        Raises
+        ------
+        LogUnavailable
+        """
+        with self._guarded(), self._line.writing() as connection:
+            self._place(connection)
+            self.keys.probe()
+            if self.failed is not None:
+                self._try(connection)
+        self.failed = None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give the connection for reading; inside, its errors become `LogUnavailable`."""
+        with self._guarded(), self._line.open() as connection:
+            yield connection
 
     def close(self) -> None:
         """Let go of the log; the next use opens it again."""
+        self.keys.close()
+        self._line.close()
+
+    def _place(self, connection: Connection) -> Head:
+        """Give the last entry, in a transaction in which no other process appends."""
+        row = connection.execute(LAST).fetchone()
+        return (0, GENESIS) if row is None else (row[0], row[1])
+
+    @abstractmethod
+    def _insert(
+        self,
+        connection: Connection,
+        entries: Sequence[Entry],
+        rows: Mapping[int, Sequence[PrivateRow]],
+    ) -> None:
+        """Add entries, each before its rows of personal text."""
+
+    @abstractmethod
+    def _try(self, connection: Connection) -> None:
+        """Write something beside the log."""
+
+    def _compare(self, connection: Connection) -> None:
+        """Find out, on a new connection, that what was acknowledged is still there."""
+        if self._head is None:
+            row = connection.execute(LAST).fetchone()
+            self._head = (0, GENESIS) if row is None else (row[0], row[1])
+        elif self._head[0]:
+            sql = "SELECT digest FROM entries WHERE seq = ?"
+            row = connection.execute(sql, self._head[:1]).fetchone()
+            if row is None or row[0] != self._head[1]:
+                raise LogUnavailable("the decision log was replaced by another one")
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except LogUnavailable as error:
+            self.failed = str(error)
+            raise
+        except KeysUnavailable as error:
+            self.failed = str(error)
+            raise LogUnavailable(self.failed) from error
+        except Unusable as error:
+            self.failed = f"the decision log can't be used ({error})"
+            raise LogUnavailable(self.failed) from error
 
 
-class Store:
+class Store(LogStore):
     """The log's file.
 
     Parameters
@@ -226,166 +343,30 @@ class Store:
         keys: RecordKeys | None = None,
     ) -> None:
         self.path = path
-        self.keys = keys or keys_beside(path)
-        self._busy_timeout_ms = busy_timeout_ms
-        self._vfs = vfs
-        self._files = (str(path), f"{path}-wal")
-        self._connection: apsw.Connection | None = None
-        self._identity: tuple[object, object] = (None, None)
-        self._head: Head | None = None
-        self._failing_since = 0.0
-        self.failed: str | None = None
-
-    @property
-    def head(self) -> Head | None:
-        """The last entry that was acknowledged or found at opening; None before any opening."""
-        return self._head
-
-    def write(self, batch: Sequence[Prepared]) -> list[Entry]:
-        """Append a batch in one transaction and wait until it is on disk.
-
-        The place in the chain is taken from the file inside the transaction, so that the chain
-        holds even if another process has written meanwhile.
-
-        Raises
-        ------
-        Overtaken
-            Nothing of the batch is in the log: another process has done some of it.
-        LogUnavailable
-            Nothing of the batch is in the log, as far as anyone was told.
-        """
-        with self._guarded() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            head = connection.execute(_HEAD).get or (0, GENESIS)
-            if self._head is not None and head != self._head:  # another process has written
-                since, self._head = self._head[0], head
-                refuse_overtaken(connection, batch, since)
-            entries = chained(batch, head)
-            rows, keys = locked(entries, batch)
-            self.keys.put(keys)  # on disk before the text that can't be read without them
-            for entry in entries:
-                connection.execute(_INSERT, entry)
-                for row in rows.get(entry.seq, ()):
-                    connection.execute(_INSERT_PRIVATE, row)
-                if entry.kind == "erasure":
-                    scrub.delete(connection, entry)
-            connection.execute("COMMIT")
-        self._head = (entries[-1].seq, entries[-1].digest) if entries else head
-        self.failed = None
-        return entries
+        self.file = FileLine(path, busy_timeout_ms=busy_timeout_ms, look=self._look, vfs=vfs)
+        super().__init__(keys or keys_beside(path), self.file)
 
     def finish(self) -> bool:
-        """Destroy the keys of what is on record as erased.
-
-        Returns
-        -------
-        bool
-            Whether the write-ahead logs are emptied too.
-
-        Raises
-        ------
-        LogUnavailable
-        """
-        with self._guarded() as connection:
-            scrubbed = scrub.finish(connection, self.keys)
+        """Destroy the keys of what is on record as erased, and empty the write-ahead logs."""
+        scrubbed = super().finish()
+        with self._guarded(), self.file.open() as connection:
             return empty_wal(connection) and scrubbed
 
-    def probe(self) -> None:
-        """Find out whether an entry could be written now.
+    def _insert(
+        self,
+        connection: Connection,
+        entries: Sequence[Entry],
+        rows: Mapping[int, Sequence[PrivateRow]],
+    ) -> None:
+        for entry in entries:
+            connection.execute(_INSERT, entry)
+            for row in rows.get(entry.seq, ()):
+                connection.execute(_INSERT_PRIVATE, row)
 
-        After a failure something is really written, beside the log: a full disk can't be seen
-        otherwise.
+    def _try(self, connection: Connection) -> None:
+        connection.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (stamp(now()),))
 
-        Raises
-        ------
-        LogUnavailable
-        """
-        with self._guarded() as connection:
-            self.keys.probe()
-            connection.execute("BEGIN IMMEDIATE")
-            if self.failed is not None:
-                connection.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (stamp(now()),))
-            connection.execute("COMMIT")
-        self.failed = None
-
-    def reading(self) -> contextlib.AbstractContextManager[apsw.Connection]:
-        """Give the connection for reading; inside, errors of SQLite become `LogUnavailable`."""
-        return self._guarded()
-
-    def close(self) -> None:
-        """Let go of the file; the next use opens it again."""
-        self.keys.close()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            # Closing moves entries from the WAL into the file, which may fail as writing did;
-            # they are safe where they are.
-            with contextlib.suppress(apsw.Error, OSError):
-                connection.close(force=True)
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[apsw.Connection]:
-        try:
-            yield self._open()
-        except BaseException as error:
-            self._recover(error)
-            if isinstance(error, LogUnavailable):
-                self._fail(str(error))
-            elif isinstance(error, KeysUnavailable):
-                self._fail(str(error))
-                raise LogUnavailable(self.failed) from error
-            elif isinstance(error, apsw.Error | OSError):
-                kind = type(error).__name__.removesuffix("Error").lower() or "system error"
-                self._fail(f"the decision log can't be used ({kind})")
-                raise LogUnavailable(self.failed) from error
-            raise
-
-    def _fail(self, reason: str) -> None:
-        if self.failed is None:
-            self._failing_since = time.monotonic()
-        self.failed = reason
-
-    def _recover(self, error: BaseException) -> None:
-        """Roll back, and keep the connection if what went wrong may pass.
-
-        Had the commit reached the WAL and only its sync failed, a new connection would find the
-        batch there and take it for committed; this one rolls back, and its next commit overwrites
-        it.
-        """
-        if self._connection is None:
-            return
-        try:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-        except apsw.Error:
-            self.close()
-            return
-        lasting = self.failed is not None and time.monotonic() - self._failing_since > _PATIENCE
-        if lasting or not isinstance(error, _PASSING):
-            self.close()
-
-    def _open(self) -> apsw.Connection:
-        if self._connection is not None:
-            # A file that was moved or deleted under us would go on taking entries that nobody
-            # could ever find again.
-            if self._identify() == self._identity:
-                return self._connection
-            self.close()
-        connection = connect(
-            self.path,
-            busy_timeout_ms=self._busy_timeout_ms,
-            create=self._head is None,  # once there was a log, a new one must not take its place
-            vfs=self._vfs,
-        )
-        try:
-            self._check(connection)
-        except BaseException:
-            connection.close(force=True)
-            raise
-        self._connection = connection
-        self._identity = self._identify()
-        return connection
-
-    def _check(self, connection: apsw.Connection) -> None:
+    def _look(self, connection: apsw.Connection) -> None:
         written = (connection.pragma("application_id"), connection.pragma("user_version"))
         if written == (schema.APPLICATION_ID, 1):
             upgrade(connection, self.keys)
@@ -411,19 +392,4 @@ class Store:
         # What a crash left in the WAL may never have been synced; nothing is appended after it
         # before it is.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        if self._head is None:
-            self._head = connection.execute(_HEAD).get or (0, GENESIS)
-        elif self._head[0]:
-            there = connection.execute("SELECT digest FROM entries WHERE seq = ?", self._head[:1])
-            if there.get != self._head[1]:
-                raise LogUnavailable("the decision log was replaced by another one")
-
-    def _identify(self) -> tuple[object, object]:
-        found: list[object] = []
-        for path in self._files:
-            try:
-                status = os.stat(path)
-                found.append((status.st_dev, status.st_ino))
-            except OSError:
-                found.append(None)
-        return found[0], found[1]
+        self._compare(connection)

@@ -18,7 +18,12 @@ from model_service.service.routes.parts import (
     body_of,
     problems,
 )
-from model_service.service.views import AssessmentRecord, AssessmentView, DecisionView
+from model_service.service.views import (
+    AssessmentRecord,
+    AssessmentView,
+    DecisionView,
+    KeptDecisionView,
+)
 
 router = APIRouter(prefix="/v1/assessments", tags=["assessments"])
 
@@ -67,6 +72,10 @@ async def read_assessment(request: Request, assessment_id: str) -> Response:
     response_model=None,
     responses={
         201: {"model": DecisionView, "description": "On record."},
+        202: {
+            "model": KeptDecisionView,
+            "description": "The log can't be written: kept on disk, and recorded once it can be.",
+        },
         **problems(401, 403, 404, 413, 415, 422, 503),
     },
     openapi_extra=body_of(Decision, **DECISIONS),
@@ -77,11 +86,14 @@ async def create_decision(
     """Accept or override a recommendation, or commit to a response where none was shown.
 
     A person may decide again: the last decision leads, and none is erased. It is never refused
-    because the model is down, nor because a later revision of the call has come in.
+    because the model is down, nor because a later revision of the call has come in, nor because the
+    log can't be written: then it is kept, and looked at when it is recorded. Only where it can't be
+    kept either is the answer 503.
     """
     decision = await read_record(request, Decision)
-    content = await assessor_of(request).decide(
+    content, recorded = await assessor_of(request).decide(
         assessment_id, decision, signed_in(request), key=idempotency_key
     )
-    request.scope[CALL] = content["call_id"]
-    return answer(content, 201)
+    if recorded:
+        request.scope[CALL] = content["call_id"]
+    return answer(content, 201 if recorded else 202)

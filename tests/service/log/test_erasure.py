@@ -100,6 +100,7 @@ def test_the_entry_of_an_erasure_names_what_went_and_holds_nothing_of_it(service
     (entry,) = page
     assert (entry["actor"], entry["call_id"]) == ("r.alvarez", "C-1")
     of_call = [e.seq for e in service.log.read.page() if e.call_id == "C-1" and e.kind != "erasure"]
+    assert len(entry["body"].pop("salt")) == 32
     assert entry["body"] == {"reason": "request", "rule": None, "entries": of_call}
     again = run(service, "erase", "--call", "C-1", "--by", "r.alvarez")
     assert again.output == "erased the text of 0 entries of 0 calls\n"

@@ -23,7 +23,8 @@ from data.files import FORMULA, inert
 from data.logged import FLAT, LoggedAssessment, flat
 from model_service.service.holdback import HoldBack
 from model_service.service.log import Draft, verify
-from model_service.service.log.export import Filters, cells, export_rows
+from model_service.service.log.export import cells, export_rows
+from model_service.service.log.filters import Filters
 from model_service.service.log.place import Place
 from model_service.service.log.reading import Reader, Snapshot
 from model_service.service.log.snapshot import snapshot
@@ -152,7 +153,9 @@ def test_taking_narratives_is_on_record(service: Service, tmp_path: Path) -> Non
     assert [row["call"]["narrative"] for row in rows] == [NOTE]
     entry = service.log.read.page(kind="narratives_read")[-1]
     assert entry.actor == "r.alvarez"
-    assert entry.content() == {"filters": "decision=accept", "format": "jsonl"}
+    body = entry.content()
+    assert len(body.pop("salt")) == 32
+    assert body == {"filters": "decision=accept", "format": "jsonl"}
     assert stat.S_IMODE((tmp_path / "export.jsonl").stat().st_mode) == 0o600
     assert verify(service.settings.log_path).whole
 

@@ -16,7 +16,7 @@ from model_service.service.log import Draft, LogUnavailable, verify
 from model_service.service.log.erasure import erasable, erase
 from model_service.service.log.keys import MasterKeys
 from model_service.service.log.migrate import MigrationError, migrate
-from model_service.service.log.postgres import GUARDED, REVISION, PostgresStore
+from model_service.service.log.postgres import REVISION, PostgresStore, wrong_guards
 from model_service.service.log.server_keys import ServerKeys
 from model_service.service.log.session import ServerError, Session
 from model_service.service.log.store import prepare
@@ -150,9 +150,40 @@ def test_without_a_guard_nothing_is_written_until_it_is_back(
     store.close()
 
 
-def test_the_guards_are_those_that_are_looked_for(owner: Session) -> None:
-    rows = owner.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")
-    assert {name for (name,) in rows} == GUARDED
+@pytest.mark.parametrize(
+    ("statement", "wrong"),
+    [
+        ("DROP TRIGGER entries_no_change ON entries", "trigger entries_no_change"),
+        ("ALTER TABLE erased DISABLE TRIGGER erased_append", "trigger erased_append"),
+        (
+            "CREATE OR REPLACE TRIGGER entries_no_change BEFORE UPDATE ON entries"
+            " FOR EACH ROW EXECUTE FUNCTION refuse()",
+            "trigger entries_no_change",
+        ),
+        (
+            "CREATE TRIGGER more BEFORE INSERT ON private FOR EACH ROW EXECUTE FUNCTION refuse()",
+            "trigger more",
+        ),
+        ("CREATE RULE more AS ON DELETE TO entries DO INSTEAD NOTHING", "rule more"),
+        (
+            "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN RETURN NEW; END'",
+            "function refuse",
+        ),
+        ("ALTER FUNCTION append_entry() SET search_path = elsewhere", "function append_entry"),
+        ("ALTER FUNCTION lock_head() RESET ALL", "function lock_head"),
+    ],
+)
+def test_a_guard_that_is_another_one_is_told_and_put_back(
+    owner: Session, url: PostgresURL, postgres: Server, statement: str, wrong: str
+) -> None:
+    assert wrong_guards(owner) == ()
+    owner.run(statement)
+    assert wrong_guards(owner) == (wrong,)
+    found = verify(url)
+    assert (found.fault, found.beside) == (None, (f"the {wrong} is not as it should be",))
+    migrate(postgres.owner(url))
+    assert wrong_guards(owner) == (() if "more" not in wrong else (wrong,))
 
 
 def test_a_role_that_may_change_the_log_is_refused(url: PostgresURL, postgres: Server) -> None:

@@ -75,7 +75,10 @@ def test_a_whole_log_verifies(path: Place) -> None:
             (7, "has text that it does not name"),
         ),
         ("INSERT INTO private VALUES (99, 'more', x'00', x'00')", (99, "text of no entry")),
-        ("INSERT INTO private VALUES (0, 'more', x'00', x'00')", (1, "its text is missing")),
+        (
+            "INSERT INTO private VALUES (0, 'more', x'00', x'00')",
+            (1, "there is text of no entry before it"),
+        ),
     ],
 )
 def test_the_first_bad_entry_is_named(

@@ -364,18 +364,22 @@ async function decide(body) {
     const decision = await request("POST", `/v1/assessments/${assessment_id}/decision`, body);
     if (assessment_id !== shown?.assessment_id) return;
     alarm("");
-    decided = decision;
-    const team = names[decision.response] ?? decision.response;
+    // One that is kept until the log can be written does not repeat what was recommended.
+    const response = decision.response ?? shown.recommendation?.response;
+    const kept = decision.on_record === false;
+    decided = { ...decision, response };
+    const team = names[response] ?? response;
     const words = {
       accept: () => `accepted: ${team}`,
       commit: () => `committed: ${team}`,
       override: () => `overridden: ${team} (${decision.reason.replaceAll("_", " ")})`,
     }[decision.action]();
     const time = new Date(decision.at).toLocaleTimeString();
-    $("decisions").append(element("li", `${time} ${decision.actor} ${words}`));
+    const state = kept ? " – kept, not on record yet" : "";
+    $("decisions").append(element("li", `${time} ${decision.actor} ${words}${state}`));
     $("decision").elements.note.value = "";
     closeOverride();
-    if (shown.withheld === "held_back") await reveal(assessment_id);
+    if (shown.withheld === "held_back" && !kept) await reveal(assessment_id);
   } catch (problem) {
     if (assessment_id === shown?.assessment_id) failed(problem);
   } finally {
