@@ -21,8 +21,11 @@ from model_service.service.log.checkpoint import Checkpoint, Kept, gather, sign
 from model_service.service.log.entry import GENESIS, digest
 from model_service.service.log.erasure import erasable, erase
 from model_service.service.log.merkle import Range
+from model_service.service.log.place import Place
 from model_service.service.log.schema import GUARDS, SCHEMA
-from model_service.service.log.store import Store, prepare
+from model_service.service.log.snapshot import snapshot
+from model_service.service.log.store import prepare
+from tests.stores import open_store
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"the key of a log of the tests ..")
 PUBLIC = KEY.public_key().public_bytes_raw().hex()
@@ -107,8 +110,13 @@ def make_log(folder: Path, *, entries: int, every: int) -> Path:
 
     The text of some entries is erased again; the keys of the others lie beside the log.
     """
-    path = folder / "log.db"
-    store = Store(path)
+    fill_log(folder / "log.db", folder, entries=entries, every=every)
+    return folder / "log.db"
+
+
+def fill_log(place: Place, folder: Path, *, entries: int, every: int) -> None:
+    """Do so in any place."""
+    store = open_store(place)
     chosen = random.Random(entries)
     for number in range(1, entries + 1):
         if number % ERASED_EVERY == 0:
@@ -124,15 +132,15 @@ def make_log(folder: Path, *, entries: int, every: int) -> Path:
         ]
         store.write([prepare(drafts[number % 3])])
     store.close()
-    for made in checkpoints_of(path, every, KEY):
+    for made in checkpoints_of(place, every, KEY):
         checkpoint.write(folder / "checkpoints", made)
-    return path
 
 
-def checkpoints_of(path: Path, every: int, key: Ed25519PrivateKey) -> list[Checkpoint]:
+def checkpoints_of(place: Place, every: int, key: Ed25519PrivateKey) -> list[Checkpoint]:
     """Sign checkpoints of a log, and one at its end."""
     made, tree, digests = [], Range(), []
-    entries = Rows.read(path).entries
+    with snapshot(place) as view:
+        entries = view.execute(TABLES["entries"]).fetchall()
     for row in entries:
         tree.append(bytes.fromhex(row[DIGEST]))
         digests.append(row[DIGEST])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_service.service.log import Draft, verify
+from model_service.service.log.place import Place
 from model_service.service.log.reading import Reader
-from model_service.service.log.store import Store, prepare
+from model_service.service.log.store import prepare
 from model_service.service.retention import RetentionError, Rule, due, load_rules
+from tests.stores import environment, open_store
 from training.cli import cli
 
 NOW = datetime.now(UTC)
@@ -40,9 +43,20 @@ def entry(kind: Any, call: str, days: float, **body: Any) -> Draft:
     return Draft(kind, "desk", body, call, private=private, at=at)
 
 
+pytestmark = pytest.mark.both_stores
+
+
+@dataclass
+class Home:
+    """A folder with the rules, and the log that they are for."""
+
+    path: Path
+    place: Place
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    store = Store(tmp_path / "log.db")
+def home(tmp_path: Path, place: Place) -> Home:
+    store = open_store(place)
     drafts = [
         entry("assessment", "C-old", 3500),
         entry("decision", "C-old", 3499, reason=None),
@@ -58,25 +72,24 @@ def home(tmp_path: Path) -> Path:
     store.write([prepare(draft) for draft in drafts])
     store.close()
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(RULES))
-    return tmp_path
+    return Home(tmp_path, place)
 
 
-def retain(home: Path, *arguments: str) -> Result:
-    rules = str(home / "rules.yaml")
-    return CliRunner().invoke(
-        cli, ["log", "retain", "--rules", rules, "--home", str(home), *arguments]
-    )
+def retain(home: Home, *arguments: str) -> Result:
+    given = environment(home.path, home.place)
+    rules = str(home.path / "rules.yaml")
+    return CliRunner(env=given).invoke(cli, ["log", "retain", "--rules", rules, *arguments])
 
 
-def left(home: Path) -> list[int]:
-    store = Store(home / "log.db")
+def left(home: Home) -> list[int]:
+    store = open_store(home.place)
     with store.reading() as connection:
         found = [seq for (seq,) in connection.execute("SELECT DISTINCT seq FROM private")]
     store.close()
     return sorted(found)
 
 
-def test_a_dry_run_tells_and_erases_nothing(home: Path) -> None:
+def test_a_dry_run_tells_and_erases_nothing(home: Home) -> None:
     before = left(home)
     result = retain(home, "--dry-run")
     assert result.exit_code == 0, result.output
@@ -94,11 +107,11 @@ def test_a_dry_run_tells_and_erases_nothing(home: Path) -> None:
     assert left(home) == before
 
 
-def test_what_is_due_goes_and_is_on_record_by_its_rule(home: Path) -> None:
+def test_what_is_due_goes_and_is_on_record_by_its_rule(home: Home) -> None:
     result = retain(home, "--by", "r.alvarez")
     assert result.exit_code == 0, result.output
     assert left(home) == [4, 5, 6, 7, 8, 9]
-    store = Store(home / "log.db")
+    store = open_store(home.place)
     told = [
         (e.actor, {name: value for name, value in e.content().items() if name != "salt"})
         for e in Reader(store).page(kind="erasure")
@@ -108,16 +121,16 @@ def test_what_is_due_goes_and_is_on_record_by_its_rule(home: Path) -> None:
         ("r.alvarez", {"reason": "retention", "rule": "narratives", "entries": [1, 2]}),
         ("r.alvarez", {"reason": "retention", "rule": "outcomes", "entries": [3]}),
     ]
-    assert verify(home / "log.db").whole
+    assert verify(home.place).whole
     assert "narratives: 0 entries" in retain(home, "--by", "r.alvarez").output
 
 
-def test_a_hold_of_the_command_line_is_added_to_those_of_the_file(home: Path) -> None:
+def test_a_hold_of_the_command_line_is_added_to_those_of_the_file(home: Home) -> None:
     retain(home, "--by", "r.alvarez", "--hold", "C-old")
     assert left(home) == list(range(1, 10))
 
 
-def test_nothing_is_erased_by_nobody(home: Path) -> None:
+def test_nothing_is_erased_by_nobody(home: Home) -> None:
     assert "--by NAME" in str(retain(home).exception)
     assert left(home) == list(range(1, 10))
 
@@ -174,7 +187,7 @@ def test_what_is_due_is_what_the_first_rule_that_takes_it_says(
     rules: list[tuple[str, int]],
     holds: set[str],
 ) -> None:
-    store = Store(tmp_path_factory.mktemp("log") / "log.db")
+    store = open_store(tmp_path_factory.mktemp("log") / "log.db")
     drafts = [entry(kind, call, days + 0.5) for kind, call, days in entries]
     if drafts:
         store.write([prepare(draft) for draft in drafts])

@@ -17,17 +17,22 @@ from model_service.service.log import filters
 from model_service.service.views import LogPage
 from tests.builders import a_call, make_champion, make_scorer, release_files
 from tests.harness import Service, assert_problem, running
+from tests.stores import database, environment
 from training.cli import cli
+
+pytestmark = pytest.mark.both_stores
 
 PLACES = ("Dorchester", "Roxbury", "=Mattapan & more")
 OVERRIDE = {"action": "override", "response": "protocol", "reason": "medical_first"}
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(
+    tmp_path_factory: pytest.TempPathFactory, kept: str, request: pytest.FixtureRequest
+) -> Iterator[Service]:
     """A service with a history: places, decisions, outcomes, two releases, an erasure."""
     home = tmp_path_factory.mktemp("home")
-    with running(home) as started:
+    with running(home, log=database(kept, request)) as started:
         for number in range(24):
             if number == 12:
                 make_champion(home, release_files(make_scorer(bias=(1.5, 2.0))))
@@ -69,8 +74,8 @@ def exported(service: Service, folder: Path, asked: dict[str, Any]) -> list[int]
         for value in ([values] if isinstance(values, str) else values)
         for part in (f"--{name}", value)
     ]
-    home = str(service.settings.home)
-    result = CliRunner().invoke(cli, ["log", "export", "--out", str(out), "--home", home, *options])
+    given = environment(service.settings.home, service.settings.log_path)
+    result = CliRunner(env=given).invoke(cli, ["log", "export", "--out", str(out), *options])
     assert result.exit_code == 0, result.output
     return [json.loads(line)["sequence"] for line in out.read_text().splitlines()]
 

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -27,12 +26,17 @@ from data.sources.synthetic import synthesize
 from model_service.model.release import FILES, MANIFEST, SIGNATURE, canonical, load_release
 from model_service.service.log.reading import Reader
 from model_service.service.log.replay import Asked, Replayed, Shelf, agree, replay
+from model_service.service.log.snapshot import snapshot
+from model_service.service.postgres import PostgresURL
 from tests import strategies
 from tests.builders import PUBLIC_KEY, a_call, make_champion, make_scorer, release_files
 from tests.harness import Service, running
 from tests.service.test_premises import TABLE
+from tests.stores import environment, execute
 from training.cli import cli
 from training.pipeline import Trained
+
+pytestmark = pytest.mark.both_stores
 
 
 def replayed(service: Service, *places: Path, asked: Asked | None = None) -> list[Replayed]:
@@ -46,8 +50,8 @@ def verdicts(service: Service, *places: Path) -> dict[str, int]:
 
 
 def run(service: Service, *arguments: str) -> Result:
-    home = str(service.settings.home)
-    return CliRunner().invoke(cli, ["log", "replay", "--home", home, *arguments])
+    given = environment(service.settings.home, service.settings.log_path)
+    return CliRunner(env=given).invoke(cli, ["log", "replay", *arguments])
 
 
 def reload(service: Service, files: dict[str, bytes]) -> None:
@@ -63,13 +67,13 @@ def other_release(number: int) -> dict[str, bytes]:
 def rewrite(service: Service, seq: int, change: Callable[[dict[str, Any]], Any]) -> None:
     """Change the body of an entry behind the guards."""
     service.log.close()
-    connection = apsw.Connection(str(service.settings.log_path))
-    connection.execute("DROP TRIGGER entries_no_update")
-    body = json.loads(connection.execute("SELECT body FROM entries WHERE seq = ?", (seq,)).get)
+    place = service.settings.log_path
+    with snapshot(place) as view:
+        (text,) = view.execute("SELECT body FROM entries WHERE seq = ?", (seq,)).fetchone()
+    body = json.loads(text)
     change(body)
-    text = canonical(body).decode()
-    connection.execute("UPDATE entries SET body = ? WHERE seq = ?", (text, seq))
-    connection.close()
+    quoted = canonical(body).decode().replace("'", "''")
+    execute(place, f"UPDATE entries SET body = '{quoted}' WHERE seq = {seq}")
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -80,11 +84,13 @@ def test_whatever_was_assessed_comes_out_again(shared: Service, calls: list[Call
     assert verdicts(shared).keys() == {"agrees"}
 
 
-def test_synthetic_calls_come_out_again_beside_their_decisions(tmp_path: Path) -> None:
+def test_synthetic_calls_come_out_again_beside_their_decisions(
+    tmp_path: Path, log: PostgresURL | None
+) -> None:
     files = release_files(changed(make_scorer(), history=TABLE))
     make_champion(tmp_path, files)
     dataset = synthesize(200, seed=3)
-    with running(tmp_path, champion=False) as service:
+    with running(tmp_path, champion=False, log=log) as service:
         n = 0
         for call in to_calls(dataset.calls)[:200]:
             answer = service.assess(json.loads(call.model_dump_json(exclude_none=True)))
@@ -98,7 +104,7 @@ def test_synthetic_calls_come_out_again_beside_their_decisions(tmp_path: Path) -
 
 
 def test_a_trained_release_with_every_part_comes_out_again(
-    tmp_path: Path, remembering: tuple[Dataset, Trained]
+    tmp_path: Path, log: PostgresURL | None, remembering: tuple[Dataset, Trained]
 ) -> None:
     dataset, trained = remembering
     shutil.copytree(trained.folder, tmp_path / "releases" / trained.folder.name)
@@ -106,7 +112,7 @@ def test_a_trained_release_with_every_part_comes_out_again(
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "release.pub").write_text(PUBLIC_KEY + "\n")
     calls = to_calls(dataset.calls)[:150]
-    with running(tmp_path, champion=False) as service:
+    with running(tmp_path, champion=False, log=log) as service:
         for call in calls:
             service.assess(json.loads(call.model_dump_json(exclude_none=True)))
         entries = service.log.read.page(kind="assessment", limit=1000)
@@ -115,8 +121,8 @@ def test_a_trained_release_with_every_part_comes_out_again(
         assert verdicts(service) == {"agrees": len(entries)}
 
 
-def test_after_ten_later_releases(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
+def test_after_ten_later_releases(tmp_path: Path, log: PostgresURL | None) -> None:
+    with running(tmp_path, log=log) as service:
         service.assess(a_call("first"))
         for number in range(10):
             reload(service, other_release(number))
@@ -146,8 +152,10 @@ def test_a_release_that_is_kept_elsewhere_under_another_name(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", [*FILES, MANIFEST])
-def test_a_release_that_was_changed_is_no_release(tmp_path: Path, name: str) -> None:
-    with running(tmp_path) as service:
+def test_a_release_that_was_changed_is_no_release(
+    tmp_path: Path, log: PostgresURL | None, name: str
+) -> None:
+    with running(tmp_path, log=log) as service:
         service.assess(a_call())
         release = service.releases.current
         assert release is not None
@@ -158,8 +166,8 @@ def test_a_release_that_was_changed_is_no_release(tmp_path: Path, name: str) -> 
     assert one.why is not None and ("changed" in one.why or name in one.why)
 
 
-def test_it_does_not_matter_who_signed_a_release(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
+def test_it_does_not_matter_who_signed_a_release(tmp_path: Path, log: PostgresURL | None) -> None:
+    with running(tmp_path, log=log) as service:
         service.assess(a_call())
         (signature,) = tmp_path.glob(f"releases/*/{SIGNATURE}")
         signature.unlink()
@@ -198,9 +206,12 @@ def by(amount: float) -> Callable[[dict[str, Any]], Any]:
     ],
 )
 def test_a_changed_record_is_found_and_named(
-    tmp_path: Path, change: Callable[[dict[str, Any]], Any], parts: tuple[str, ...]
+    tmp_path: Path,
+    log: PostgresURL | None,
+    change: Callable[[dict[str, Any]], Any],
+    parts: tuple[str, ...],
 ) -> None:
-    with running(tmp_path) as service:
+    with running(tmp_path, log=log) as service:
         service.assess(a_call(1))
         seq = service.assess(a_call(2)).json()["log"]["sequence"]
         rewrite(service, seq, change)
@@ -216,9 +227,11 @@ def test_a_changed_record_is_found_and_named(
         )
 
 
-def test_a_record_of_another_model_under_the_right_name_is_found(tmp_path: Path) -> None:
+def test_a_record_of_another_model_under_the_right_name_is_found(
+    tmp_path: Path, log: PostgresURL | None
+) -> None:
     """Whoever has the keys, makes the entry, its digests and all its text anew."""
-    with running(tmp_path) as service:
+    with running(tmp_path, log=log) as service:
         service.assess(a_call(1))
         entry = service.log.read.last("assessment")
         assert entry is not None
@@ -247,7 +260,7 @@ def test_a_record_of_another_model_under_the_right_name_is_found(tmp_path: Path)
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_releases_of_older_formats(tmp_path: Path, version: int) -> None:
+def test_releases_of_older_formats(tmp_path: Path, log: PostgresURL | None, version: int) -> None:
     folder = make_champion(tmp_path)
     model = json.loads((folder / "model.json").read_bytes())
     del model["yes_shares"]
@@ -265,7 +278,7 @@ def test_releases_of_older_formats(tmp_path: Path, version: int) -> None:
     }
     (folder / MANIFEST).write_bytes(canonical({"format": version, "files": listed}))
     old = load_release(folder, trusted=None)
-    with running(tmp_path, champion=False) as service:
+    with running(tmp_path, champion=False, log=log) as service:
         service.releases.current = old
         service.assess(a_call(1))
         service.assess(a_call(2, narrative="he has a knife and is hearing voices"))
@@ -274,8 +287,10 @@ def test_releases_of_older_formats(tmp_path: Path, version: int) -> None:
         assert verdicts(service) == {"agrees": 2}
 
 
-def test_a_record_of_old_is_compared_in_what_it_holds(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
+def test_a_record_of_old_is_compared_in_what_it_holds(
+    tmp_path: Path, log: PostgresURL | None
+) -> None:
+    with running(tmp_path, log=log) as service:
         seq = service.assess(a_call()).json()["log"]["sequence"]
 
         def older(body: dict[str, Any]) -> None:
@@ -286,8 +301,8 @@ def test_a_record_of_old_is_compared_in_what_it_holds(tmp_path: Path) -> None:
         assert verdicts(service) == {"agrees": 1}
 
 
-def test_what_was_erased_can_not_be_recomputed(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
+def test_what_was_erased_can_not_be_recomputed(tmp_path: Path, log: PostgresURL | None) -> None:
+    with running(tmp_path, log=log) as service:
         service.assess(a_call(1))
         service.assess(a_call(2))
         service.erase("C-1")
@@ -296,12 +311,14 @@ def test_what_was_erased_can_not_be_recomputed(tmp_path: Path) -> None:
         assert verdicts(service) == {"erased": 1, "no_release": 1}
 
 
-def test_what_is_erased_while_the_log_is_read_is_erased(tmp_path: Path) -> None:
+def test_what_is_erased_while_the_log_is_read_is_erased(
+    tmp_path: Path, log: PostgresURL | None
+) -> None:
     from model_service.service.log.reading import Snapshot
     from model_service.service.log.snapshot import snapshot
     from model_service.service.opening import open_keys
 
-    with running(tmp_path) as service:
+    with running(tmp_path, log=log) as service:
         for number in range(3):
             service.assess(a_call(number))
 
@@ -317,11 +334,13 @@ def test_what_is_erased_while_the_log_is_read_is_erased(tmp_path: Path) -> None:
         assert [one.verdict for one in found] == ["erased", "agrees"]
 
 
-def test_what_was_withheld_is_recomputed_and_what_was_not_asked_is_told(tmp_path: Path) -> None:
+def test_what_was_withheld_is_recomputed_and_what_was_not_asked_is_told(
+    tmp_path: Path, log: PostgresURL | None
+) -> None:
     files = release_files()
     plan = {**yaml.safe_load(files["plan.yaml"]), "hold_back": 0.5}
     make_champion(tmp_path, {**files, "plan.yaml": yaml.safe_dump(plan).encode()})
-    with running(tmp_path, champion=False) as service:
+    with running(tmp_path, champion=False, log=log) as service:
         for number in range(6):
             service.assess(a_call(number))
         for mode in ("shadow", "off"):
@@ -335,13 +354,13 @@ def test_what_was_withheld_is_recomputed_and_what_was_not_asked_is_told(tmp_path
         assert replayed(service)[-1].parts == ("prediction",)
 
 
-def test_free_units_are_those_of_the_record(tmp_path: Path) -> None:
+def test_free_units_are_those_of_the_record(tmp_path: Path, log: PostgresURL | None) -> None:
     files = release_files()
     plan = yaml.safe_load(files["plan.yaml"])
     for response in plan["responses"]:
         response["units"] = 2
     make_champion(tmp_path, {**files, "plan.yaml": yaml.safe_dump(plan).encode()})
-    with running(tmp_path, champion=False) as service:
+    with running(tmp_path, champion=False, log=log) as service:
         service.assess(a_call(1))  # nobody knows how many are free
         stale = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         for free in (1, 0):
@@ -354,8 +373,8 @@ def test_free_units_are_those_of_the_record(tmp_path: Path) -> None:
         assert "unserved" in replayed(service)[-1].parts
 
 
-def test_only_what_is_asked_for(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
+def test_only_what_is_asked_for(tmp_path: Path, log: PostgresURL | None) -> None:
+    with running(tmp_path, log=log) as service:
         made = [service.assess(a_call(n // 2, revision=n % 2 + 1)).json() for n in range(6)]
         names = [one["assessment_id"] for one in made]
 
@@ -399,8 +418,8 @@ def test_without_the_keys_nothing_is_said_to_differ(tmp_path: Path) -> None:
     assert "key-encryption key" in str(result.exception)
 
 
-def test_no_word_of_a_call_is_printed(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
+def test_no_word_of_a_call_is_printed(tmp_path: Path, log: PostgresURL | None) -> None:
+    with running(tmp_path, log=log) as service:
         seq = service.assess(a_call(narrative="the heron waits")).json()["log"]["sequence"]
         rewrite(service, seq, by(0.1))
         assert "heron" not in run(service).output
