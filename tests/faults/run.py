@@ -1,9 +1,10 @@
 """The long runs of the fault tests, told as tables: `make faults`, or one of them by name.
 
-    python -m tests.faults.run                      all three
+    python -m tests.faults.run                      all of them
     python -m tests.faults.run kills --times 200    kill -9 under load
     python -m tests.faults.run unsynced             the same on a disk that drops unsynced writes
     python -m tests.faults.run unavailable          a log that can't be written: what is answered
+    python -m tests.faults.run server               a fifth of all that with the log on PostgreSQL
 
 Exits with 1 if anything that was acknowledged is lost, or the chain does not verify.
 """
@@ -11,12 +12,13 @@ Exits with 1 if anything that was acknowledged is lost, or the chain does not ve
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +27,26 @@ import click
 from model_service.service.log import verify
 from tests.builders import a_call
 from tests.faults.faulty import WAYS, faulty
-from tests.faults.kills import CLIENTS, REAL_WAYS, Home, LossyProcess
+from tests.faults.kills import CLIENTS, REAL_WAYS, SERVER_WAYS, Home, LossyProcess
 from tests.harness import Process, Service, running
+from tests.stores import NO_POSTGRES, Server, serving
+
+ALL = ("kills", "unsynced", "unavailable", "server")
+
+Break = Callable[[Process, Any], Callable[[], None]]
+"""Breaks the log of a process, which is at a place; returns what mends it."""
 
 A_LOG = 20
 """Kills of one log; then another is begun, so that checking it all each time takes no hours."""
 
 
 @click.command()
-@click.argument("what", nargs=-1, type=click.Choice(["kills", "unsynced", "unavailable"]))
+@click.argument("what", nargs=-1, type=click.Choice(ALL))
 @click.option("--times", default=200, show_default=True, help="Kills.")
 @click.option("--seed", default=1, show_default=True)
 def main(what: tuple[str, ...], times: int, seed: int) -> None:
     """Run the long fault tests and print their tables."""
-    what = what or ("kills", "unsynced", "unavailable")
+    what = what or ALL
     good = True
     if "kills" in what:
         good &= kills(f"kill -9, {CLIENTS} clients", Process, times, seed)
@@ -48,21 +56,48 @@ def main(what: tuple[str, ...], times: int, seed: int) -> None:
         )
     if "unavailable" in what:
         good &= unavailable()
-        good &= desks()
+        ways = {name: lambda process, _, way=way: way(process) for name, way in REAL_WAYS.items()}
+        good &= desks(ways, None)
+    if "server" in what:
+        good &= on_a_server(max(times // 5, 1), seed)
     sys.exit(0 if good else 1)
 
 
-def kills(title: str, kind: type[Process], times: int, seed: int) -> bool:
+def on_a_server(times: int, seed: int) -> bool:
+    """Do it with the log on a PostgreSQL server, which is killed too."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(serving())
+        except Exception as error:
+            click.echo(f"{NO_POSTGRES} ({type(error).__name__})", err=True)
+            return False
+        title = f"kill -9, {CLIENTS} clients, log on PostgreSQL"
+        good = kills(title, Process, times, seed, server=server)
+        title = f"kill -9 of the server and then of the service, {CLIENTS} clients"
+        good &= kills(title, Process, max(times // 4, 1), seed, server=server, both=True)
+        ways = {name: lambda _, log, way=way: way(server, log) for name, way in SERVER_WAYS.items()}
+        return good & desks(ways, server)
+
+
+def kills(
+    title: str,
+    kind: type[Process],
+    times: int,
+    seed: int,
+    *,
+    server: Server | None = None,
+    both: bool = False,
+) -> bool:
     """Kill a service again and again; everything is checked after each kill."""
     click.echo(f"### {title}\n")
     header("kills", "assessments", "decisions", "outcomes", "cut off", "entries", "lost", "chain")
     chance, total, good = random.Random(seed), [0] * 6, True
     for begin in range(0, times, A_LOG):
         with tempfile.TemporaryDirectory(prefix="crisiscall-faults-") as folder:
-            home, sums, bad = Home.make(Path(folder)), [0] * 4, []
-            entries = 0
+            home = Home.make(Path(folder), log=server and server.database())
+            sums, bad, entries = [0] * 4, [], 0
             for number in range(begin, min(begin + A_LOG, times)):
-                made = home.kill_once(kind, chance)
+                made = home.kill_once(kind, chance, server=server if both else None)
                 counts = made.counts()
                 sums[0] += counts["assessment"]
                 sums[1] += counts["decision"]
@@ -129,15 +164,16 @@ def _broken(name: str, breaks: Any, folder: Path) -> bool:
     return refused and kept and in_order and whole
 
 
-def desks() -> bool:
+def desks(ways: dict[str, Break], server: Server | None) -> bool:
     """Eight desks at a real service while its log is locked, gone or full: how long they wait."""
     click.echo(f"### {CLIENTS} desks at once\n")
     header("what", "assess", "slowest", "decide", "slowest", "kept", "lost", "chain")
     good = True
-    for name, breaks in REAL_WAYS.items():
+    for name, breaks in ways.items():
         with tempfile.TemporaryDirectory(prefix="crisiscall-faults-") as folder:
-            home = Home.make(Path(folder))
-            found = home.break_for(5.0, breaks)
+            log = server and server.database()
+            home = Home.make(Path(folder), log=log)
+            found = home.break_for(5.0, lambda process: breaks(process, log))  # noqa: B023
             wrong = home.check()[1]
         row(
             name,

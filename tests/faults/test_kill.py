@@ -18,7 +18,7 @@ from model_service.service.log.place import Place
 from model_service.service.log.reading import Reader
 from model_service.service.postgres import PostgresURL
 from tests.builders import a_call, add_users, make_champion, make_settings
-from tests.faults.kills import CLIENTS, Home, LossyProcess, LyingProcess
+from tests.faults.kills import CLIENTS, SERVER_WAYS, Home, LossyProcess, LyingProcess
 from tests.harness import Process
 from tests.stores import Server, open_store
 
@@ -90,6 +90,29 @@ def test_what_was_acknowledged_is_there_after_a_kill(
 ) -> None:
     """A short one of `make faults`."""
     killed(Home.make(tmp_path, log=log), Process)
+
+
+@pytest.mark.parametrize("way", SERVER_WAYS)
+def test_decisions_are_taken_whatever_becomes_of_the_server(
+    tmp_path: Path, own_server: Server, way: str
+) -> None:
+    log = own_server.database()
+    home = Home.make(tmp_path, log=log)
+    found = home.break_for(2.0, lambda _: SERVER_WAYS[way](own_server, log))
+    assert {status for status, _ in found.assessed} == {503}
+    assert {status for status, _ in found.decided} == {202}
+    assert found.kept == len(found.decided) and found.lost == 0
+    assert max(ms for _, ms in [*found.assessed, *found.decided]) < 2000
+    assert home.check()[1] == []
+
+
+def test_what_was_acknowledged_is_there_after_the_server_was_killed(
+    tmp_path: Path, own_server: Server
+) -> None:
+    home = Home.make(tmp_path, log=own_server.database())
+    made = home.kill_once(Process, random.Random(1), server=own_server)
+    assert len(made.acknowledged) >= 2 * CLIENTS
+    assert home.check()[1] == []
 
 
 def test_what_was_acknowledged_is_there_though_unsynced_writes_are_lost(tmp_path: Path) -> None:
