@@ -93,11 +93,13 @@ class Server:
         until = time.monotonic() + 60
         while True:
             try:
-                return self.run("SELECT 1")
+                self.run("SELECT 1")
+                break
             except ServerError:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.1)
+        self._running.ensure_postgres_running()  # so that it knows its first process
 
     def owner(self, url: PostgresURL) -> PostgresURL:
         """Tell the URL of a database for its owner."""
