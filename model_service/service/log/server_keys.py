@@ -57,9 +57,10 @@ class ServerKeys(RecordKeys):
     def _master(self, connection: Connection) -> str:
         """Name the key-encryption key in force; the first one to ask says which it is."""
         row = connection.execute("SELECT name FROM master").fetchone()
-        if row is None:
-            name = self._masters.newest(make=True)
-            connection.execute("INSERT INTO master VALUES (1, ?) ON CONFLICT DO NOTHING", (name,))
+        if row is not None:
+            return str(row[0])
+        name = self._masters.newest(make=True)
+        connection.execute("INSERT INTO master VALUES (1, ?) ON CONFLICT DO NOTHING", (name,))
         return super()._master(connection)
 
     def _insert(self, connection: Connection, rows: Sequence[Wrapped]) -> None:

@@ -11,6 +11,7 @@ import orjson
 
 from model_service.service.log.checkpoint import MARK, Checkpoint, Kept
 from model_service.service.log.entry import GENESIS, digest
+from model_service.service.log.keys import Place as KeyPlace
 from model_service.service.log.keys import RecordKeys
 from model_service.service.log.merkle import Range
 from model_service.service.log.place import Place
@@ -20,6 +21,9 @@ from model_service.service.log.store import Head
 
 PROGRESS = 4096
 """Entries after which progress is told."""
+
+KEYS_AT_ONCE = 1000
+"""Entries whose keys are read together: each question to a server takes its time."""
 
 Row = tuple[Any, ...]
 
@@ -241,6 +245,8 @@ class _Texts:
     def __init__(self, view: View, keys: RecordKeys | None) -> None:
         self._view = view
         self._keys = keys
+        self._near: dict[KeyPlace, bytes] = {}
+        self._until = 0
         self._lacking: dict[int, str] = {}
         self._erased: dict[int, int] = {}
 
@@ -268,7 +274,7 @@ class _Texts:
                 return None
             if self._keys is None or not texts:
                 return None
-            key = self._keys.get(seq, entry)
+            key = self._key(self._keys, seq, entry)
             if key is None:
                 self._lacking[seq] = "the key of its text is missing"
                 return None
@@ -279,6 +285,13 @@ class _Texts:
         except (ValueError, TypeError, AttributeError):
             return "changed"
         return None
+
+    def _key(self, keys: RecordKeys, seq: int, entry: str) -> bytes | None:
+        """Find the key of an entry among the next ones, which are read together."""
+        if seq >= self._until:
+            self._until = seq + KEYS_AT_ONCE
+            self._near = keys.between(seq, self._until - 1)
+        return self._near.get((seq, entry))
 
     def passed(self, row: Row) -> None:
         """Take note of what a good entry erased."""
