@@ -76,6 +76,11 @@ class Server:
         """Its first process."""
         return int(self._running.get_pid())
 
+    @property
+    def data(self) -> Path:
+        """The folder of its files."""
+        return Path(self._running.pgdata)
+
     def kill(self) -> None:
         """End all its processes at once, as they are."""
         import psutil

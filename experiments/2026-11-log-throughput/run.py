@@ -142,7 +142,7 @@ def machine() -> str:
         model = found[1] if found else model
     return (
         f"{os.cpu_count()} cores of {model}, {platform.system()}, Python "
-        f"{platform.python_version()}; load average {os.getloadavg()[0]:.1f} when the run began"
+        f"{platform.python_version()}"
     )
 
 
@@ -217,8 +217,9 @@ def main() -> None:
     parser.add_argument("--home", default=Path("var"), type=Path)
     parser.add_argument("--rounds", default=ROUNDS, type=int)
     given = parser.parse_args()
-    where = machine()
+    load = [os.getloadavg()[0]]
     rates, facts = measure(given.home, given.rounds)
+    load.append(os.getloadavg()[0])
     logs = {name: np.log(values) for name, values in rates.items()}
     rows = "".join(
         f"| {label} | {np.median(rates[name]):,.0f} | "
@@ -231,8 +232,10 @@ def main() -> None:
     )
     (HERE / "results.md").write_text(
         "<!-- Written by run.py; do not edit. -->\n# Results\n\n"
-        f"{where}. {CLIENTS} clients, {given.rounds} rounds of {REQUESTS:,} requests to each "
-        f"service in random order; the disk synced 4 KiB in {facts['synced']} (median).\n\n"
+        f"{machine()}; load average {load[0]:.1f} when the run began, {load[1]:.1f} when it ended "
+        f"(idle but for the run it is about 2). {CLIENTS} clients, {given.rounds} rounds of "
+        f"{REQUESTS:,} requests to each service in random order; the disk synced 4 KiB in "
+        f"{facts['synced']} (median).\n\n"
         "| decision log | requests/s (median) | share of switched off (95 % interval) |\n"
         "|---|--:|--:|\n"
         f"{rows}\n"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from model_service.service.log import verify
+from model_service.service.log import LogUnavailable, verify
 from model_service.service.log.place import Place
 from model_service.service.premises import Premises
 from tests.builders import a_call, make_champion, release_files
@@ -196,4 +196,40 @@ def test_what_is_erased_anywhere_is_gone_everywhere(
         assert service.get(path).json()["call"] is None
     assert known(one, call(3, 2)) == [1, 1, 0, 0]
     assert known(two, call(4, 2.5)) == [2, 2, 0, 0]
+    assert verify(place, keys=keys_of(place)).whole
+
+
+def test_a_decision_that_two_services_kept_in_one_file_is_recorded_once(
+    pair: tuple[Service, Service], place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = pair
+    assessed = one.assess(a_call(1)).json()
+    path = f"/v1/assessments/{assessed['assessment_id']}/decision"
+
+    def gone(batch: Any) -> Any:
+        raise LogUnavailable("gone")
+
+    async def not_now(_: Any) -> None:
+        return None
+
+    keepings = [service.app.state.assessor._keeping for service in pair]
+    drains = [keeping.drain for keeping in keepings]
+    keepings[1]._spool = keepings[0]._spool  # as with processes on one host
+    with monkeypatch.context() as broken:
+        for service, keeping in zip(pair, keepings, strict=True):
+            broken.setattr(keeping, "drain", not_now)
+            broken.setattr(service.log._store, "write", gone)
+        for number in range(4):
+            body = {**DECIDED, "note": f"seen {number}"}
+            assert pair[number % 2].post(path, json=body).status_code == 202
+    keepings[0].drain = keepings[1].drain = not_now  # but when it is told to
+
+    def drain(number: int) -> None:
+        pair[number].run(drains[number](pair[number].app.state.assessor.record_kept))
+
+    meanwhile(one, lambda: drain(1))
+    drain(0)
+    decided = two.log.read.page(kind="decision")
+    notes = [two.log.read.private(entry)["note"].decode() for entry in decided]
+    assert notes == [f"seen {number}" for number in range(4)]
     assert verify(place, keys=keys_of(place)).whole

@@ -22,6 +22,8 @@ from model_service.service.log.session import ServerError, Session
 from model_service.service.log.store import prepare
 from model_service.service.postgres import PostgresURL, PostgresURLError
 from model_service.service.settings import SettingsError, load_settings
+from tests.builders import a_call
+from tests.harness import running
 from tests.stores import ROLE, Server, keys_of, open_store
 from training.cli import cli
 
@@ -229,6 +231,22 @@ def test_nothing_is_erased_without_its_entry(
             session.run(statement)
         assert caught.value.code in ("23000", "42501")
     assert verify(url, keys=keys_of(url)).whole
+
+
+def test_no_file_of_the_server_holds_what_was_said(tmp_path: Path, postgres: Server) -> None:
+    planted = ["Wilhelmina Quarrington", "617-555-0142", "the heron waits by the weir"]
+    with running(tmp_path, log=postgres.database()) as service:
+        said = f"{planted[0]} says: call me on {planted[1]}"
+        assessed = service.assess(a_call(narrative=said)).json()
+        path = f"/v1/assessments/{assessed['assessment_id']}/decision"
+        assert service.post(path, json={"action": "accept", "note": planted[2]}).status_code == 201
+        assert service.assess(a_call(narrative=said)).status_code == 200
+    postgres.run("CHECKPOINT")
+    files = [file for file in postgres.data.rglob("*") if file.is_file()]
+    content = [file.read_bytes() for file in files]
+    assert any(assessed["assessment_id"].encode() in found for found in content)
+    for words in planted:
+        assert not any(words.encode() in found for found in content)
 
 
 @pytest.mark.parametrize(
