@@ -26,15 +26,12 @@ from training.config import load_config
 from training.evaluate import assess_frame
 from training.fit import split
 from training.history import with_history
-from training.metrics import RANKED, Figure, Floats, cluster_weights, with_interval
+from training.metrics import RANKED, Figure, Floats, cluster_weights, rate, with_interval
 
 CRISIS, RISK = TARGETS
 SIDES = ("a", "b")
 MAX_EXAMPLES = 20
 """Calls that are named for each way in which two recommendations part."""
-
-MIN_POSITIVES = 1
-"""A group without a positive call has no share that was missed: it is blank."""
 
 Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
@@ -143,8 +140,7 @@ def compare(
     calls = dataset.calls[chosen]
     y = as_labels(dataset.targets()[chosen])
     clusters = dataset.families().fillna(dataset.incidents())[chosen].to_numpy(dtype=object)
-    draws = cluster_weights(clusters, np.random.default_rng(seed))
-    paired = _Paired(draws if len(set(clusters)) > 1 else [])
+    paired = _Paired(clusters, seed)
     thresholds = {"a": a.thresholds, "b": b.thresholds}
     compared: dict[str, Any] = {
         "a": a.digest,
@@ -175,8 +171,10 @@ def compare(
 class _Paired:
     """Measures both releases on the same draws of the clusters."""
 
-    def __init__(self, draws: list[Floats]) -> None:
-        self._draws = draws
+    def __init__(self, clusters: NDArray[np.object_], seed: int) -> None:
+        self._clusters = clusters
+        several = len(set(clusters)) > 1  # a single cluster is drawn whole each time: no interval
+        self._draws = cluster_weights(clusters, np.random.default_rng(seed)) if several else []
 
     def measure(
         self, there: NDArray[np.bool_], measures: Mapping[str, Callable[[Floats], float]]
@@ -195,9 +193,14 @@ class _Paired:
     def rate(
         self, among: NDArray[np.bool_], hits: Mapping[str, NDArray[np.bool_]]
     ) -> dict[str, Any]:
-        """Give the pair of two shares of the same calls, with how many of how many."""
+        """Give the pair of two shares of the same calls, with how many of how many.
+
+        Where none or all are hits a bootstrap knows no interval: there a share's own is exact, and
+        a difference between two such has none.
+        """
         n = int(among.sum())
         inside = {side: hits[side][among].astype(np.float64) for side in SIDES}
+        k = {side: int(inside[side].sum()) for side in SIDES}
 
         def share(side: str) -> Callable[[Floats], float]:
             def of(w: Floats) -> float:
@@ -206,8 +209,16 @@ class _Paired:
 
             return of
 
-        pair = self.measure(among, {side: share(side) for side in SIDES}) if n else _NOTHING
-        return {**pair, "n": n, "k": {side: int(inside[side].sum()) for side in SIDES}}
+        if not n:
+            return {**_NOTHING, "n": n, "k": k}
+        pair = self.measure(among, {side: share(side) for side in SIDES})
+        for side in SIDES:
+            if k[side] in (0, n):
+                own, _, _ = rate(hits[side], among, self._clusters, np.random.default_rng(0))
+                pair[side] = _figure(own)
+        if k["a"] in (0, n) and k["b"] in (0, n):
+            pair["difference"] = {**_NONE, "value": pair["difference"]["value"]}
+        return {**pair, "n": n, "k": k}
 
 
 _NONE: dict[str, float | None] = {"value": None, "low": None, "high": None}
@@ -297,12 +308,8 @@ def _groups(
     names = column.astype("string").fillna("not known").to_numpy(dtype=object)
     low = {side: _low(made[side]) for side in SIDES}
     found = {}
-    for name in sorted(set(names)):
-        risks = (names == name) & (y[:, 1] == 1)
-        if risks.sum() >= MIN_POSITIVES:
-            found[str(name)] = paired.rate(risks, low)
-        else:
-            found[str(name)] = {**_NOTHING, "n": 0, "k": dict.fromkeys(SIDES, 0)}
+    for name in sorted(set(names)):  # a group without a risk has no share of them: it is blank
+        found[str(name)] = paired.rate((names == name) & (y[:, 1] == 1), low)
     return found
 
 

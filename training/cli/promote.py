@@ -128,6 +128,7 @@ def releases(home: Path) -> None:
     from model_service.model.promotion import promotions
     from model_service.model.release import ReleaseError, load_release
     from model_service.model.store import champion
+    from training.cli.stores import folders
 
     store = home / "releases"
     try:
@@ -135,7 +136,7 @@ def releases(home: Path) -> None:
     except ReleaseError:
         in_force = ""
     rows = ["| release | configuration | plan | trained on calls from | |", "|---|---|---|---|---|"]
-    for path in sorted(store.glob("[0-9a-f]*")):
+    for path in folders(store):
         try:
             release = load_release(path, trusted=None)
         except ReleaseError:

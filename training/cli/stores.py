@@ -8,6 +8,11 @@ from model_service.model.release import Release, ReleaseError, load_release
 from model_service.model.store import CHAMPION, champion
 
 
+def folders(store: Path) -> list[Path]:
+    """List the folders of a store's releases."""
+    return sorted(path for path in store.glob("[0-9a-f]*") if path.is_dir())
+
+
 def named_folder(name: str, home: Path) -> Path:
     """Find the folder of a release: a path, a name (or its beginning) under home, or `champion`.
 
@@ -21,9 +26,7 @@ def named_folder(name: str, home: Path) -> Path:
         return champion(store)
     if Path(name).is_dir():
         return Path(name)
-    found = [
-        path for path in store.glob("[0-9a-f]*") if path.is_dir() and path.name.startswith(name)
-    ]
+    found = [path for path in folders(store) if path.name.startswith(name)]
     if len(found) == 1 and len(name) >= 4:
         return found[0]
     what = "no release" if not found else "more than one release"
