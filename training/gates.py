@@ -171,13 +171,5 @@ def not_passed(gates: Sequence[Gate]) -> list[Gate]:
     return [gate for gate in gates if gate.passed is not True]
 
 
-def gates_table(gates: Sequence[Gate]) -> str:
-    """Tabulate gates in Markdown."""
-    said = {True: "passed", False: "**not passed**", None: "**not measured**"}
-    rows = ["| gate | | what was measured | what is asked |", "|---|---|---|---|"]
-    rows += [f"| {g.name} | {said[g.passed]} | {g.figure} | {g.limit} |" for g in gates]
-    return "\n".join(rows)
-
-
 def _unmeasured(name: str, limit: str, why: str) -> Gate:
     return Gate(name=name, passed=None, figure=f"not measured: {why}", limit=limit)

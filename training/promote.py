@@ -122,6 +122,21 @@ def promote(
     return made
 
 
+def first_in_force(store: Path, release: Release, *, key: Ed25519PrivateKey) -> Promotion:
+    """Put the first release of a store in force: there is none to compare it with."""
+    made = record_promotion(
+        store,
+        kind="promotion",
+        release=release.digest,
+        before=None,
+        by="crisiscall train",
+        reason="no release was in force",
+        key=key,
+    )
+    name_champion(store, release_folder(store, release.digest))
+    return made
+
+
 def roll_back(store: Path, *, by: str, reason: str, key: Ed25519PrivateKey) -> Promotion:
     """Bring back the release that was in force before the present one.
 

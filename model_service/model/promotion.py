@@ -140,14 +140,8 @@ def record_promotion(
         overridden=tuple(gate.name for gate in gates if gate.passed is not True),
         previous=None if last is None else hashlib.sha256(last.read_bytes()).hexdigest(),
     )
-    body = promotion.model_dump(mode="json")
-    content = canonical(
-        {
-            "promotion": body,
-            "algorithm": "ed25519",
-            "key": key.public_key().public_bytes_raw().hex(),
-            "signature": key.sign(canonical(body)).hex(),
-        }
+    content = _written(
+        promotion, key.public_key().public_bytes_raw().hex(), key.sign(_signed(promotion)).hex()
     )
     path = folder / f"{1 if last is None else int(last.stem) + 1:06d}.json"
     draft = folder / f".{path.name}-{os.getpid()}"
@@ -204,6 +198,17 @@ def last_promotion(store: Path, *, trusted: Collection[str] | None = None) -> Pr
     return None if last is None else _parse(last, last.read_bytes(), trusted)
 
 
+def _signed(promotion: Promotion) -> bytes:
+    return canonical(promotion.model_dump(mode="json"))
+
+
+def _written(promotion: Promotion, key: str, signature: str) -> bytes:
+    body = promotion.model_dump(mode="json")
+    return canonical(
+        {"promotion": body, "algorithm": "ed25519", "key": key, "signature": signature}
+    )
+
+
 def _records(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
@@ -223,8 +228,10 @@ def _parse(path: Path, content: bytes, trusted: Collection[str] | None) -> Promo
         stated: dict[str, Any] = json.loads(content)
         key, signature = str(stated["key"]), bytes.fromhex(stated["signature"])
         promotion = Promotion.model_validate(stated["promotion"])
-        signed = canonical(promotion.model_dump(mode="json"))
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(signature, signed)
+        if content != _written(promotion, key, signature.hex()):  # one way to write it
+            raise ValueError
+        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
+        public.verify(signature, _signed(promotion))
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError, InvalidSignature):
         raise damaged from None
     if trusted is not None and key not in trusted:

@@ -66,10 +66,12 @@ def promote(
     from data.dataset import Dataset
     from model_service.model.store import CHAMPION
     from training import promote as promotion
+    from training.card import gates_table
     from training.cli.stores import named_release
     from training.compare import judged_calls
-    from training.gates import gates_table, not_passed
+    from training.gates import not_passed
     from training.keys import signing_key
+    from training.registry import name_alias
     from training.shadow import read_shadow
 
     before, after = named_release(CHAMPION, home), named_release(release, home)
@@ -98,6 +100,7 @@ def promote(
     key = signing_key(home / "keys")
     promotion.promote(store, after, found, by=by, reason=reason, key=key, override=override)
     click.echo(f"{after.name} is in force; before it: {before.name}")
+    name_alias(home, after)
 
 
 @click.command(
@@ -112,13 +115,18 @@ def rollback(by: str, reason: str, home: Path) -> None:
     The service takes it within seconds (`CRISISCALL_RELOAD_SECONDS`). Going back again goes one
     promotion further back.
     """
+    from model_service.model.release import NAME_LENGTH
     from training import promote as promotion
+    from training.cli.stores import named_release
     from training.keys import signing_key
+    from training.registry import name_alias
 
     made = promotion.roll_back(
         home / "releases", by=by, reason=reason, key=signing_key(home / "keys")
     )
-    click.echo(f"{made.release[:16]} is in force again; before it: {(made.before or '')[:16]}")
+    back, before = (str(digest)[:NAME_LENGTH] for digest in (made.release, made.before))
+    click.echo(f"{back} is in force again; before it: {before}")
+    name_alias(home, named_release(back, home))
 
 
 @click.command(epilog="Example: crisiscall releases")
@@ -126,7 +134,7 @@ def rollback(by: str, reason: str, home: Path) -> None:
 def releases(home: Path) -> None:
     """List releases and promotions, and check that no record of a promotion was changed."""
     from model_service.model.promotion import promotions
-    from model_service.model.release import ReleaseError, load_release
+    from model_service.model.release import NAME_LENGTH, ReleaseError, load_release
     from model_service.model.store import champion
     from training.cli.stores import folders
 
@@ -155,6 +163,6 @@ def releases(home: Path) -> None:
     for one in made:
         overridden = ", ".join(one.overridden) or "–"
         click.echo(
-            f"| {one.at} | {one.kind} | {one.release[:16]} | {one.by} | {one.reason} "
+            f"| {one.at} | {one.kind} | {one.release[:NAME_LENGTH]} | {one.by} | {one.reason} "
             f"| {overridden} |"
         )

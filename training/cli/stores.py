@@ -24,12 +24,12 @@ def named_folder(name: str, home: Path) -> Path:
     store = home / "releases"
     if name == CHAMPION:
         return champion(store)
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         return Path(name)
     found = [path for path in folders(store) if path.name.startswith(name)]
     if len(found) == 1 and len(name) >= 4:
         return found[0]
-    what = "no release" if not found else "more than one release"
+    what = "more than one release" if len(found) > 1 else "no release"
     raise ReleaseError(f"{what} is called {name!r} under {store}; `crisiscall releases` lists them")
 
 
