@@ -86,7 +86,9 @@ def judged_calls(
 
 def _test_begins(release: Release) -> pd.Timestamp:
     try:
-        return pd.Timestamp(release.metrics["test"]["received_at"][0])
+        begins = pd.Timestamp(release.metrics["test"]["received_at"][0])
+        again = release.metrics.get("recalibrated")  # on calls that came later
+        return begins if again is None else max(begins, pd.Timestamp(again["until"]))
     except (KeyError, IndexError, TypeError, ValueError):
         raise InputError(
             f"release {release.name} does not say when its test calls begin; name a period with "

@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "evaluate": "training.cli.evaluate:evaluate",
     "compare": "training.cli.compare:compare",
     "promote": "training.cli.promote:promote",
+    "recalibrate": "training.cli.recalibrate:recalibrate",
     "rollback": "training.cli.promote:rollback",
     "releases": "training.cli.promote:releases",
     "behave": "training.cli.behave:behave",
