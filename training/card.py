@@ -6,10 +6,12 @@ release, so that no card can differ from its model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from model_service.model.features import PLACES
 from model_service.model.plan import ResponsePlan
+from model_service.model.promotion import Gate, Promotion
 from training.config import TrainingConfig
 from training.price import price_table
 
@@ -85,6 +87,38 @@ def model_card(
         "and need not hold on others: compare with the sensitivities above.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def in_force_section(made: Sequence[Promotion]) -> str:
+    """Write who put a release in force, why, and what its gates said; nothing if nobody did.
+
+    Parameters
+    ----------
+    made : sequence of Promotion
+        Those of this release.
+    """
+    if not made:
+        return ""
+    parts = ["", "## In force"]
+    for one in made:
+        what = "Put in force" if one.kind == "promotion" else "Brought back"
+        parts.append(f"{what} {one.at} by {one.by}: {one.reason}")
+        if one.overridden:
+            parts.append(
+                f"**Gates that a person overrode: {', '.join(one.overridden)}.** They were not "
+                "passed, or could not be measured."
+            )
+        if one.gates:
+            parts.append(gates_table(one.gates))
+    return "\n\n".join(parts) + "\n"
+
+
+def gates_table(gates: Sequence[Gate]) -> str:
+    """Tabulate gates in Markdown."""
+    said = {True: "passed", False: "**not passed**", None: "**not measured**"}
+    rows = ["| gate | | what was measured | what is asked |", "|---|---|---|---|"]
+    rows += [f"| {g.name} | {said[g.passed]} | {g.figure} | {g.limit} |" for g in gates]
+    return "\n".join(rows)
 
 
 def _details(config: TrainingConfig, metrics: dict[str, Any]) -> str:

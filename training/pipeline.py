@@ -102,6 +102,7 @@ def train(
         card="",
     )
     metrics = _metrics(candidate, dataset, calls, config, fitted, progress)
+    metrics["parity"] = {"calls": min(PARITY_ROWS, len(calls)), "tolerance": PARITY_TOLERANCE}
     card = model_card(config, plan, dataset.manifest, metrics)
     files = {
         **scorer_files(scorer),

@@ -24,6 +24,7 @@ import joblib
 from data.call import TARGETS, Call
 from data.dataset import Dataset
 from data.frame import DTYPES, to_frame
+from model_service.model.release import Release
 from model_service.model.store import CHAMPION
 from training.config import TrainingConfig
 from training.pipeline import Trained
@@ -110,6 +111,25 @@ def register(
     if champion:
         client.set_registered_model_alias(name, CHAMPION, number)
     return Registered(run.info.run_id, name, number)
+
+
+def name_alias(home: Path, release: Release) -> bool:
+    """Give the registered model of a release the alias `champion`.
+
+    Returns
+    -------
+    bool
+        False if no such model is registered here, as with a release that came from elsewhere.
+    """
+    if not (home / "mlflow.db").exists():
+        return False
+    name = f"crisiscall-{release.metrics.get('configuration')}"
+    client = _mlflow(home).MlflowClient()
+    for each in client.search_model_versions(f"name = '{name}'"):
+        if each.tags.get("release") == release.digest:
+            client.set_registered_model_alias(name, CHAMPION, each.version)
+            return True
+    return False
 
 
 def tracking_uri(home: Path) -> str:

@@ -268,7 +268,7 @@ def main() -> None:
         work = Path(folder)
         data, home = work / "data", work / "home"
         crisiscall("data", "synthesize", "--calls", str(options.calls), "--out", str(data))
-        crisiscall("train", "--data", str(data), "--home", str(home), "--champion")
+        crisiscall("train", "--data", str(data), "--home", str(home))
         parts = parts_of(Dataset.read(data), options.transcripts)
         contestants: dict[str, Score] = {
             "keyword list": keywords(parts),

@@ -131,6 +131,8 @@ def main() -> None:
     crisiscall(
         "data", "import", "--source", "seattle", "--input", str(options.input), "--out", str(folder)
     )
+    # What a former run left must not stay in force: this is a study, not a promotion.
+    (options.home / "releases" / "champion").unlink(missing_ok=True)
     crisiscall(
         "train",
         "--data",
@@ -139,7 +141,6 @@ def main() -> None:
         "seattle",
         "--home",
         str(options.home),
-        "--champion",
     )
     crisiscall(
         "evaluate",

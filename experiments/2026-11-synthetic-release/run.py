@@ -51,7 +51,7 @@ def main() -> None:
             "--out",
             data,
         )
-        crisiscall("train", "--data", data, "--config", "synthetic", "--home", home, "--champion")
+        crisiscall("train", "--data", data, "--config", "synthetic", "--home", home)
         release = load_release(champion(Path(home) / "releases"), trusted=None)
     write(release.metrics, options.calls, options.seed)
     (HERE / "calls.md").write_text(twenty(release), encoding="utf-8")

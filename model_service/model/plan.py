@@ -164,6 +164,28 @@ class Eido(_Part):
     )
 
 
+class Promotions(_Part):
+    """What a release must show before `crisiscall promote` puts it in force."""
+
+    quality_margin: float = Field(
+        0.01,
+        ge=0,
+        lt=1,
+        description="AUROC and average precision of a head may be this much worse than those of "
+        "the release in force, by the lower 95% bound of the paired difference.",
+    )
+    calibration_error: float = Field(
+        0.03, gt=0, lt=1, description="Largest expected calibration error of a head."
+    )
+    speed_ratio: float = Field(
+        1.5, gt=0, description="How many times as long the assessment of a call may take."
+    )
+    shadow_days: float = Field(
+        14, ge=0, description="Days that a release runs in shadow beside the one in force …"
+    )
+    shadow_calls: int = Field(1000, ge=0, description="… and calls that it scores meanwhile.")
+
+
 def _mode(value: Any) -> Any:
     return "off" if value is False else value  # YAML 1.1 takes the word for a truth value
 
@@ -207,6 +229,7 @@ class ResponsePlan(_Part):
     )
     protocol: Protocol
     eido: Eido = Eido()
+    promotion: Promotions = Promotions()
     language: Tag = Field("en", description="Of the texts that a recommendation carries.")
     texts: dict[Tag, dict[str, str]] = Field(
         default_factory=dict,

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from data.files import write_whole
-from model_service.model.release import ReleaseError
+from model_service.model.release import NAME_LENGTH, ReleaseError
 
 CHAMPION = "champion"
 """The file in a store that names the folder of the release in force."""
@@ -34,3 +34,8 @@ def champion(store: Path) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise ReleaseError(f"{store / CHAMPION} does not name a release of {store}")
     return store / name
+
+
+def release_folder(store: Path, digest: str) -> Path:
+    """Folder of a release of a store, by its digest."""
+    return store / digest[:NAME_LENGTH]

@@ -150,6 +150,8 @@ def _moved(release: Release, case: MoveCase, made: list[Assessment]) -> bool:
             return change <= STEP
         case "not_move_up":
             thresholds = release.thresholds[case.target]
+            if thresholds.low is None:
+                return True  # the head is not used, so there is no band to move to
             return BANDS.index(thresholds.band(then)) <= BANDS.index(thresholds.band(first))
 
 

@@ -93,7 +93,6 @@ def demo(host: str, port: int, calls: int, once: bool, home: Path) -> None:
             "synthetic",
             "--home",
             str(home),
-            "--champion",
         )
     _step(3, "service")
     user, password = _sign_in(home)

@@ -26,38 +26,41 @@ from training.cli.progress import progress
     help="A shipped configuration (synthetic, seattle) or a YAML file.",
 )
 @click.option(
-    "--champion/--no-champion",
-    default=None,
-    help="Put the release in force. Without either: only if none is in force yet.",
+    "--no-champion",
+    is_flag=True,
+    help="Leave the release beside the others even if none is in force yet.",
 )
 @home_option
-def train(folder: Path, config: str, champion: bool | None, home: Path) -> None:
-    """Fit both heads, set thresholds, evaluate, log to MLflow, write a release."""
+def train(folder: Path, config: str, no_champion: bool, home: Path) -> None:
+    """Fit both heads, set thresholds, evaluate, log to MLflow, write a release.
+
+    The first release is put in force; a later one has to pass the gates of `crisiscall promote`.
+    """
     from data.dataset import Dataset
     from model_service.model.release import ReleaseError
-    from model_service.model.store import champion as in_force
-    from model_service.model.store import name_champion
+    from model_service.model.store import champion
     from training import pipeline
     from training.card import head_table, unkept_promise
     from training.config import load_config
     from training.keys import signing_key
+    from training.promote import first_in_force
     from training.registry import register
 
     settings = load_config(config)
     dataset = Dataset.read(folder)
     store = home / "releases"
-    if champion is None:
-        try:
-            in_force(store)
-            champion = False
-        except ReleaseError:
-            champion = True
+    try:
+        champion(store)
+        first = False
+    except ReleaseError:
+        first = not no_champion
+    key = signing_key(home / "keys")
     try:
         trained = pipeline.train(
             dataset,
             settings,
             store=store,
-            key=signing_key(home / "keys"),
+            key=key,
             report=lambda words: click.echo(f"  {words}", err=True),
             progress=progress,
         )
@@ -65,15 +68,15 @@ def train(folder: Path, config: str, champion: bool | None, home: Path) -> None:
         click.echo(f"crisiscall: {error}", err=True)
         sys.exit(1)
     click.echo("  logging the run to MLflow", err=True)
-    registered = register(trained, dataset, settings, home=home, champion=champion)
-    if champion:
-        name_champion(store, trained.folder)
+    registered = register(trained, dataset, settings, home=home, champion=first)
+    if first:
+        first_in_force(store, trained.release, key=key)
     click.echo(head_table(trained.metrics["test"]))
     click.echo()
     for target, thresholds in trained.metrics["thresholds"].items():
         if thresholds["low"] is None:
             click.echo(f"PROMISE   {unkept_promise(target, thresholds['evidence']['low'])}")
-    click.echo(f"release   {trained.folder}" + ("  (champion)" if champion else ""))
+    click.echo(f"release   {trained.folder}" + ("  (champion)" if first else ""))
     click.echo(f"parity    {trained.parity:.1e} between pipeline and scorer")
     click.echo(
         f"MLflow    {registered.model} version {registered.version}, run {registered.run_id}"

@@ -13,6 +13,7 @@ from data import review
 from data.call import TARGETS
 from data.dataset import Dataset
 from data.errors import InputError
+from model_service.model.promotion import promotions
 from tests.invented import invented_dataset
 from training.cli import VERBS, cli, main
 from training.pipeline import Trained
@@ -317,7 +318,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_train(capsys: pytest.CaptureFixture[str], tmp_path: Path, config: Path) -> None:
-    """The first release comes into force; a later one only where it is asked for."""
+    """The first release comes into force, with a record; a later one has to be promoted."""
     home, folder = tmp_path / "home", tmp_path / "calls"
     invented_dataset(300).write(folder)
     words = ["train", "--data", folder, "--config", config, "--home", home]
@@ -337,13 +338,22 @@ def test_train(capsys: pytest.CaptureFixture[str], tmp_path: Path, config: Path)
     code, out, _ = run(capsys, *words)
     assert code == 0
     assert "(champion)" not in out
+    assert "version 2" in out
     assert champion.read_text().strip() == first
-    code, out, _ = run(capsys, *words, "--champion")
-    assert code == 0
-    second = champion.read_text().strip()
-    assert second != first
-    assert "version 3" in out
-    assert {path.name for path in (home / "releases").iterdir()} == {first, second, "champion"}
+    [record] = promotions(home / "releases")
+    assert record.release.startswith(first)
+    assert (record.before, record.gates) == (None, ())
+
+
+def test_train_can_leave_a_release_aside(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, config: Path
+) -> None:
+    home, folder = tmp_path / "home", tmp_path / "calls"
+    invented_dataset(300).write(folder)
+    words = ["train", "--data", folder, "--config", config, "--home", home, "--no-champion"]
+    assert run(capsys, *words)[0] == 0
+    assert not (home / "releases" / "champion").exists()
+    assert promotions(home / "releases") == []
 
 
 def test_a_training_that_can_t_be_done_writes_nothing(
