@@ -39,6 +39,16 @@ _CUES: dict[str, Polarity] = {
 }
 """Kind of cue → what it makes of a phrase. Where several reach it, the first here counts."""
 
+_PAIRS: tuple[tuple[str, str, Polarity], ...] = (
+    ("believed", "refuted", "supposed"),
+    ("reported", "refused", "denied"),
+    ("reported", "confirmed", "said"),
+)
+"""Two kinds of cues that say nothing alone and together make this of a phrase: "he thinks there is
+a gun … nobody is there", "asked whether he had a knife, he said no"."""
+
+_KINDS = _CUES.keys() | {kind for *pair, _ in _PAIRS for kind in pair}
+
 _Cues = dict[str, Phrases]
 
 
@@ -146,14 +156,16 @@ class Scopes(Part):
     @classmethod
     def _known(cls, cues: _Cues) -> _Cues:
         for kind in cues:
-            if kind not in _CUES:
-                raise ValueError(f"{kind!r} is no kind of cue; kinds are {', '.join(_CUES)}")
+            if kind not in _KINDS:
+                raise ValueError(f"{kind!r} is no kind of cue; kinds are {', '.join(sorted(_KINDS))}")
         return cues
 
     def polarities(self) -> set[str]:
         """Name what these cues can make of a phrase."""
         cues = (*self.before, *self.after, *self.around, *self.later)
-        return {_CUES[kind] for kind in cues}
+        return {_CUES[kind] for kind in cues if kind in _CUES} | {
+            polarity for first, second, polarity in _PAIRS if {first, second} <= {*cues}
+        }
 
 
 class PhraseList(Part):
@@ -416,6 +428,9 @@ class _Scene:
                 near.add(cue.kind)
         if any(last <= cue.first <= last + _TAKEN_BACK for cue in self._over.get(name, ())):
             near.add("past")
+        for one, other, polarity in _PAIRS:
+            if one in near and other in near:
+                return polarity
         return next((polarity for kind, polarity in _CUES.items() if kind in near), "said")
 
     def _asks_shortly(self, sentence: int) -> bool:
@@ -456,7 +471,7 @@ class _Scene:
                     kind = cue.kind
                     ended = broken
                     if kind in scopes.far:
-                        ended = turned or (present and _CUES[kind] == "past")
+                        ended = turned or (present and _CUES.get(kind) == "past")
                     same = kind not in scopes.bound or self.clauses[end - 1] == self.clauses[first]
                     # "weapons denied, off meds": it denies what stands before it.
                     taken = kind == "denied_list" and cue.first - 1 in self._covered
