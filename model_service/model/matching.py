@@ -496,16 +496,18 @@ class _Scene:
         """Name the kinds of cues that follow upon the word before `last`."""
         found: set[str] = set()
         reach = self._scopes.after_reach
+        broken = False
         for first in range(last, last + 1 + max(reach.values(), default=0)):
-            if self._ends[self.sentences[last - 1]] <= first:
+            if self.clauses[min(first, len(self.clauses) - 1)] != self.clauses[last - 1]:
                 break
-            for cue in self._by_first.get(first, ()):
-                if cue.where == "after":
+            cues = self._by_first.get(first, ())
+            for cue in cues:
+                if cue.where == "after" and not (broken and cue.kind not in self._scopes.far):
                     near = first - last <= reach.get(cue.kind, 0)
-                    same = self.clauses[first] == self.clauses[last - 1]
-                    if near and same and cue.last not in self._covered:
+                    if near and cue.last not in self._covered:
                         found.add(cue.kind)
-            if any(c.where == "break" for c in self._by_first.get(first, ())):
+            broken = broken or any(cue.where == "break" for cue in cues)
+            if any(cue.where == "turn" for cue in cues):
                 break
         return found
 
