@@ -36,6 +36,7 @@ _CUES: dict[str, Polarity] = {
     "supposed": "supposed",
     "supposed_far": "supposed",
     "possible": "possible",
+    "possible_far": "possible",
 }
 """Kind of cue → what it makes of a phrase. Where several reach it, the first here counts."""
 
@@ -82,6 +83,8 @@ class Phrased(Part):
         Phrases that look like it and are not ("glue gun"); what overlaps one is no hit.
     over : tuple of str
         Phrases that say it is over ("she came out by herself"); what was said before one is past.
+    absences : tuple of str
+        Phrases that say it where they are asked and answered no ("Is he breathing? / No").
     scoped : bool
         Whether polarity is looked for; off where a phrase can't be denied ("barricaded himself").
     """
@@ -91,6 +94,7 @@ class Phrased(Part):
     denials: Phrases = ()
     exceptions: Phrases = ()
     over: Phrases = ()
+    absences: Phrases = ()
     scoped: bool = True
 
 
@@ -278,13 +282,14 @@ class PhraseMatcher:
         self._strict = strict
         self.names = tuple(listed)
         self._scoped = [entry.scoped for entry in listed.values()]
-        # Groups of the automaton: the phrases, their denials, their exceptions, the cues.
+        # Groups of the automaton: phrases, their denials, their exceptions, absences, the cues.
         cues = dict(_cues(scopes))
         cues |= {("over", name): entry.over for name, entry in listed.items() if entry.over}
         self._cues = tuple(cues)
         lists = [entry.phrases for entry in listed.values()]
         lists += [entry.denials for entry in listed.values()]
         lists += [entry.exceptions for entry in listed.values()]
+        lists += [entry.absences for entry in listed.values()]
         lists += cues.values()
         self.automaton = Automaton(
             [[s for phrase in phrases for s in sequences(phrase, sets)] for phrases in lists],
@@ -312,16 +317,19 @@ class PhraseMatcher:
         n = len(self.names)
         raw: list[tuple[int, int, int]] = []
         exceptions: list[tuple[int, int, int]] = []
+        absences: list[tuple[int, int, int]] = []
         cues: list[_Cue] = []
         words = [token.text if self._strict else _plain(token) for token in tokens]
         for group, first, last in self.automaton.find(words):
-            if group >= 3 * n:
-                cues.append(_Cue(*self._cues[group - 3 * n], first, last))
+            if group >= 4 * n:
+                cues.append(_Cue(*self._cues[group - 4 * n], first, last))
+            elif group >= 3 * n:
+                absences.append((group - 3 * n, first, last))
             elif group >= 2 * n:
                 exceptions.append((group - 2 * n, first, last))
             else:
                 raw.append((group, first, last))
-        if not raw:
+        if not raw and not absences:
             return []
         parts = _sentences(text, tokens)
         # What ends with one sentence and begins with the next says nothing: "… emergency? Hold on".
@@ -348,7 +356,10 @@ class PhraseMatcher:
             name = self.names[group]
             polarity = scene.polarity(name, first, last) if self._scoped[group] else "said"
             found.append(ConceptHit(name, polarity, first, last))
-        return found
+        for group, first, last in _without_overlaps(absences):
+            if scene.lacks(first, last) and not _excepted((group, first, last), hits):
+                found.append(ConceptHit(self.names[group], "said", first, last))
+        return sorted(found, key=lambda hit: hit.last) if absences else found
 
 
 def _cues(scopes: Scopes) -> Iterator[tuple[tuple[str, str], Phrases]]:
@@ -432,6 +443,15 @@ class _Scene:
             if one in near and other in near:
                 return polarity
         return next((polarity for kind, polarity in _CUES.items() if kind in near), "said")
+
+    def lacks(self, first: int, last: int) -> bool:
+        """Tell whether the words `[first, last)` are asked for and answered no."""
+        sentence = self.sentences[first]
+        return (
+            sentence == self.sentences[last - 1]
+            and self.asks.get(sentence, False)
+            and self._answer(last) == "denied"
+        )
 
     def _asks_shortly(self, sentence: int) -> bool:
         """Tell whether a sentence is a short question."""
