@@ -348,7 +348,9 @@ class PhraseMatcher:
             raw = [hit for hit in raw if not _excepted(hit, exceptions)]
         hits = _undenied(_without_overlaps(raw), n)
         scene = _Scene(parts, hits, cues, self._scopes)
-        found: list[ConceptHit] = []
+        lacking = [hit for hit in _without_overlaps(absences) if scene.lacks(*hit[1:])]
+        found = [ConceptHit(self.names[name], "said", *words) for name, *words in lacking]
+        hits = [hit for hit in hits if not _excepted((hit[0] % n, *hit[1:]), lacking)]
         for group, first, last in hits:
             if group >= n:
                 found.append(ConceptHit(self.names[group - n], "denied", first, last))
@@ -356,10 +358,7 @@ class PhraseMatcher:
             name = self.names[group]
             polarity = scene.polarity(name, first, last) if self._scoped[group] else "said"
             found.append(ConceptHit(name, polarity, first, last))
-        for group, first, last in _without_overlaps(absences):
-            if scene.lacks(first, last) and not _excepted((group, first, last), hits):
-                found.append(ConceptHit(self.names[group], "said", first, last))
-        return sorted(found, key=lambda hit: hit.last) if absences else found
+        return sorted(found, key=lambda hit: hit.last) if lacking else found
 
 
 def _cues(scopes: Scopes) -> Iterator[tuple[tuple[str, str], Phrases]]:
@@ -434,9 +433,7 @@ class _Scene:
             for cue in self._around.get(self.sentences[first], ())
             if not any(cue.last <= turn.first < first for turn in self._turns)
         }
-        for cue in self._later:
-            if last <= cue.first <= last + _TAKEN_BACK:
-                near.add(cue.kind)
+        near |= self._taken_back(last)
         if any(last <= cue.first <= last + _TAKEN_BACK for cue in self._over.get(name, ())):
             near.add("past")
         for one, other, polarity in _PAIRS:
@@ -444,14 +441,18 @@ class _Scene:
                 return polarity
         return next((polarity for kind, polarity in _CUES.items() if kind in near), "said")
 
+    def _taken_back(self, last: int) -> set[str]:
+        """Name the kinds of cues that speak, later on, of the words before `last`."""
+        return {cue.kind for cue in self._later if last <= cue.first <= last + _TAKEN_BACK}
+
     def lacks(self, first: int, last: int) -> bool:
         """Tell whether the words `[first, last)` are asked for and answered no."""
         sentence = self.sentences[first]
-        return (
-            sentence == self.sentences[last - 1]
-            and self.asks.get(sentence, False)
-            and self._answer(last) == "denied"
-        )
+        if sentence != self.sentences[last - 1]:
+            return False
+        if self.asks.get(sentence):
+            return self._answer(last) == "denied"
+        return "reported" in self._before(first) and "refused" in self._taken_back(last)
 
     def _asks_shortly(self, sentence: int) -> bool:
         """Tell whether a sentence is a short question."""
