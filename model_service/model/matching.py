@@ -132,6 +132,9 @@ class Scopes(Part):
         ("he's", "has").
     plain : tuple of str
         Phrases in which a cue is none ("won't stop", "no idea why").
+    figures : tuple of str
+        Figures of speech and names, whatever they look like ("under the gun", "flu shot"): what
+        overlaps one is no hit.
     questions, yes, no : tuple of str
         Openings that make a sentence a question; openings of an answer.
     short_question : int
@@ -151,6 +154,7 @@ class Scopes(Part):
     turns: Phrases = ()
     present: Phrases = ()
     plain: Phrases = ()
+    figures: Phrases = ()
     questions: Phrases
     yes: Phrases
     no: Phrases
@@ -344,6 +348,9 @@ class PhraseMatcher:
                 for cue in cues
                 if clauses[cue.first] == clauses[cue.last - 1] or cue.where in ("yes", "no")
             ]
+        exceptions += [
+            (name, cue.first, cue.last) for cue in cues if cue.where == "figure" for name in range(n)
+        ]
         if exceptions:
             raw = [hit for hit in raw if not _excepted(hit, exceptions)]
         hits = _undenied(_without_overlaps(raw), n)
@@ -371,6 +378,7 @@ def _cues(scopes: Scopes) -> Iterator[tuple[tuple[str, str], Phrases]]:
         "turn": scopes.turns,
         "present": scopes.present,
         "plain": scopes.plain,
+        "figure": scopes.figures,
         "asked": scopes.questions,
         "yes": scopes.yes,
         "no": scopes.no,
@@ -402,7 +410,7 @@ class _Scene:
         plain = [cue for cue in cues if cue.where == "plain"]
         for cue in cues:
             # "don't" in "don't want to live" denies nothing.
-            if cue.where != "present" and self._covered.issuperset(range(cue.first, cue.last)):
+            if cue.where not in ("present", "over") and self._covered.issuperset(range(cue.first, cue.last)):
                 continue
             if plain and any(p.first <= cue.first and cue.last <= p.last for p in plain):
                 continue
