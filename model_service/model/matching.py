@@ -346,7 +346,9 @@ class PhraseMatcher:
             cues = [
                 cue
                 for cue in cues
-                if clauses[cue.first] == clauses[cue.last - 1] or cue.where in ("yes", "no")
+                if clauses[cue.first] == clauses[cue.last - 1]
+                or cue.where in ("yes", "no")
+                or cue.kind == "supposed_far"
             ]
         exceptions += [
             (name, cue.first, cue.last) for cue in cues if cue.where == "figure" for name in range(n)
@@ -442,7 +444,9 @@ class _Scene:
             if not any(cue.last <= turn.first < first for turn in self._turns)
         }
         near |= self._taken_back(last)
-        if any(last <= cue.first <= last + _TAKEN_BACK for cue in self._over.get(name, ())):
+        if any(
+            first < cue.last and cue.first <= last + _TAKEN_BACK for cue in self._over.get(name, ())
+        ):
             near.add("past")
         for one, other, polarity in _PAIRS:
             if one in near and other in near:
@@ -484,7 +488,12 @@ class _Scene:
         found: set[str] = set()
         between = 0
         broken = present = False
-        turned = any(self._opens(cue) for cue in self._by_first.get(first, ()))
+        turned = any(
+            self._opens(cue)
+            for begin in (first - 1, first)
+            for cue in self._by_first.get(begin, ())
+            if cue.last > first
+        )
         scopes = self._scopes
         for end in range(first, max(0, first - _LOOK_BACK), -1):
             if self.sentences[end - 1] != self.sentences[first]:
@@ -525,18 +534,21 @@ class _Scene:
         """Name the kinds of cues that follow upon the word before `last`."""
         found: set[str] = set()
         reach = self._scopes.after_reach
-        broken = False
-        for first in range(last, last + 1 + max(reach.values(), default=0)):
-            if self.clauses[min(first, len(self.clauses) - 1)] != self.clauses[last - 1]:
+        for first in range(last - 1, last + 1 + max(reach.values(), default=0)):
+            if first >= self._ends[self.sentences[last - 1]]:
                 break
+            far = self.clauses[first] != self.clauses[last - 1]
+            if far and self.clauses[first] == self.clauses[first - 1]:
+                break  # a clause of its own, but for what it begins with
             cues = self._by_first.get(first, ())
             for cue in cues:
-                if cue.where == "after" and not (broken and cue.kind not in self._scopes.far):
-                    near = first - last <= reach.get(cue.kind, 0)
-                    if near and cue.last not in self._covered:
-                        found.add(cue.kind)
-            broken = broken or any(cue.where == "break" for cue in cues)
-            if any(cue.where == "turn" for cue in cues):
+                if cue.where != "after" or cue.last <= last:
+                    continue
+                if far and cue.kind not in self._scopes.far:
+                    continue
+                if first - last <= reach.get(cue.kind, 0) and cue.last not in self._covered:
+                    found.add(cue.kind)
+            if any(cue.where in ("break", "turn") and cue.last > last for cue in cues):
                 break
         return found
 
