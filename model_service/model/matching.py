@@ -36,8 +36,19 @@ _CUES: dict[str, Polarity] = {
     "supposed": "supposed",
     "supposed_far": "supposed",
     "possible": "possible",
+    "possible_far": "possible",
 }
 """Kind of cue → what it makes of a phrase. Where several reach it, the first here counts."""
+
+_PAIRS: tuple[tuple[str, str, Polarity], ...] = (
+    ("believed", "refuted", "supposed"),
+    ("reported", "refused", "denied"),
+    ("reported", "confirmed", "said"),
+)
+"""Two kinds of cues that say nothing alone and together make this of a phrase: "he thinks there is
+a gun … nobody is there", "asked whether he had a knife, he said no"."""
+
+_KINDS = _CUES.keys() | {kind for *pair, _ in _PAIRS for kind in pair}
 
 _Cues = dict[str, Phrases]
 
@@ -72,6 +83,8 @@ class Phrased(Part):
         Phrases that look like it and are not ("glue gun"); what overlaps one is no hit.
     over : tuple of str
         Phrases that say it is over ("she came out by herself"); what was said before one is past.
+    absences : tuple of str
+        Phrases that say it where they are asked and answered no ("Is he breathing? / No").
     scoped : bool
         Whether polarity is looked for; off where a phrase can't be denied ("barricaded himself").
     """
@@ -81,6 +94,7 @@ class Phrased(Part):
     denials: Phrases = ()
     exceptions: Phrases = ()
     over: Phrases = ()
+    absences: Phrases = ()
     scoped: bool = True
 
 
@@ -118,6 +132,9 @@ class Scopes(Part):
         ("he's", "has").
     plain : tuple of str
         Phrases in which a cue is none ("won't stop", "no idea why").
+    figures : tuple of str
+        Figures of speech and names, whatever they look like ("under the gun", "flu shot"): what
+        overlaps one is no hit.
     questions, yes, no : tuple of str
         Openings that make a sentence a question; openings of an answer.
     short_question : int
@@ -137,6 +154,7 @@ class Scopes(Part):
     turns: Phrases = ()
     present: Phrases = ()
     plain: Phrases = ()
+    figures: Phrases = ()
     questions: Phrases
     yes: Phrases
     no: Phrases
@@ -146,14 +164,16 @@ class Scopes(Part):
     @classmethod
     def _known(cls, cues: _Cues) -> _Cues:
         for kind in cues:
-            if kind not in _CUES:
-                raise ValueError(f"{kind!r} is no kind of cue; kinds are {', '.join(_CUES)}")
+            if kind not in _KINDS:
+                raise ValueError(f"{kind!r} is no kind of cue; kinds are {', '.join(sorted(_KINDS))}")
         return cues
 
     def polarities(self) -> set[str]:
         """Name what these cues can make of a phrase."""
         cues = (*self.before, *self.after, *self.around, *self.later)
-        return {_CUES[kind] for kind in cues}
+        return {_CUES[kind] for kind in cues if kind in _CUES} | {
+            polarity for first, second, polarity in _PAIRS if {first, second} <= {*cues}
+        }
 
 
 class PhraseList(Part):
@@ -266,13 +286,14 @@ class PhraseMatcher:
         self._strict = strict
         self.names = tuple(listed)
         self._scoped = [entry.scoped for entry in listed.values()]
-        # Groups of the automaton: the phrases, their denials, their exceptions, the cues.
+        # Groups of the automaton: phrases, their denials, their exceptions, absences, the cues.
         cues = dict(_cues(scopes))
         cues |= {("over", name): entry.over for name, entry in listed.items() if entry.over}
         self._cues = tuple(cues)
         lists = [entry.phrases for entry in listed.values()]
         lists += [entry.denials for entry in listed.values()]
         lists += [entry.exceptions for entry in listed.values()]
+        lists += [entry.absences for entry in listed.values()]
         lists += cues.values()
         self.automaton = Automaton(
             [[s for phrase in phrases for s in sequences(phrase, sets)] for phrases in lists],
@@ -300,16 +321,19 @@ class PhraseMatcher:
         n = len(self.names)
         raw: list[tuple[int, int, int]] = []
         exceptions: list[tuple[int, int, int]] = []
+        absences: list[tuple[int, int, int]] = []
         cues: list[_Cue] = []
         words = [token.text if self._strict else _plain(token) for token in tokens]
         for group, first, last in self.automaton.find(words):
-            if group >= 3 * n:
-                cues.append(_Cue(*self._cues[group - 3 * n], first, last))
+            if group >= 4 * n:
+                cues.append(_Cue(*self._cues[group - 4 * n], first, last))
+            elif group >= 3 * n:
+                absences.append((group - 3 * n, first, last))
             elif group >= 2 * n:
                 exceptions.append((group - 2 * n, first, last))
             else:
                 raw.append((group, first, last))
-        if not raw:
+        if not raw and not absences:
             return []
         parts = _sentences(text, tokens)
         # What ends with one sentence and begins with the next says nothing: "… emergency? Hold on".
@@ -322,13 +346,20 @@ class PhraseMatcher:
             cues = [
                 cue
                 for cue in cues
-                if clauses[cue.first] == clauses[cue.last - 1] or cue.where in ("yes", "no")
+                if clauses[cue.first] == clauses[cue.last - 1]
+                or cue.where in ("yes", "no")
+                or cue.kind == "supposed_far"
             ]
+        exceptions += [
+            (name, cue.first, cue.last) for cue in cues if cue.where == "figure" for name in range(n)
+        ]
         if exceptions:
             raw = [hit for hit in raw if not _excepted(hit, exceptions)]
         hits = _undenied(_without_overlaps(raw), n)
         scene = _Scene(parts, hits, cues, self._scopes)
-        found: list[ConceptHit] = []
+        lacking = [hit for hit in _without_overlaps(absences) if scene.lacks(*hit[1:])]
+        found = [ConceptHit(self.names[name], "said", *words) for name, *words in lacking]
+        hits = [hit for hit in hits if not _excepted((hit[0] % n, *hit[1:]), lacking)]
         for group, first, last in hits:
             if group >= n:
                 found.append(ConceptHit(self.names[group - n], "denied", first, last))
@@ -336,7 +367,7 @@ class PhraseMatcher:
             name = self.names[group]
             polarity = scene.polarity(name, first, last) if self._scoped[group] else "said"
             found.append(ConceptHit(name, polarity, first, last))
-        return found
+        return sorted(found, key=lambda hit: hit.last) if lacking else found
 
 
 def _cues(scopes: Scopes) -> Iterator[tuple[tuple[str, str], Phrases]]:
@@ -349,6 +380,7 @@ def _cues(scopes: Scopes) -> Iterator[tuple[tuple[str, str], Phrases]]:
         "turn": scopes.turns,
         "present": scopes.present,
         "plain": scopes.plain,
+        "figure": scopes.figures,
         "asked": scopes.questions,
         "yes": scopes.yes,
         "no": scopes.no,
@@ -380,7 +412,7 @@ class _Scene:
         plain = [cue for cue in cues if cue.where == "plain"]
         for cue in cues:
             # "don't" in "don't want to live" denies nothing.
-            if cue.where != "present" and self._covered.issuperset(range(cue.first, cue.last)):
+            if cue.where not in ("present", "over") and self._covered.issuperset(range(cue.first, cue.last)):
                 continue
             if plain and any(p.first <= cue.first and cue.last <= p.last for p in plain):
                 continue
@@ -411,12 +443,28 @@ class _Scene:
             for cue in self._around.get(self.sentences[first], ())
             if not any(cue.last <= turn.first < first for turn in self._turns)
         }
-        for cue in self._later:
-            if last <= cue.first <= last + _TAKEN_BACK:
-                near.add(cue.kind)
-        if any(last <= cue.first <= last + _TAKEN_BACK for cue in self._over.get(name, ())):
+        near |= self._taken_back(last)
+        if any(
+            first < cue.last and cue.first <= last + _TAKEN_BACK for cue in self._over.get(name, ())
+        ):
             near.add("past")
+        for one, other, polarity in _PAIRS:
+            if one in near and other in near:
+                return polarity
         return next((polarity for kind, polarity in _CUES.items() if kind in near), "said")
+
+    def _taken_back(self, last: int) -> set[str]:
+        """Name the kinds of cues that speak, later on, of the words before `last`."""
+        return {cue.kind for cue in self._later if last <= cue.first <= last + _TAKEN_BACK}
+
+    def lacks(self, first: int, last: int) -> bool:
+        """Tell whether the words `[first, last)` are asked for and answered no."""
+        sentence = self.sentences[first]
+        if sentence != self.sentences[last - 1]:
+            return False
+        if self.asks.get(sentence):
+            return self._answer(last) == "denied"
+        return "reported" in self._before(first) and "refused" in self._taken_back(last)
 
     def _asks_shortly(self, sentence: int) -> bool:
         """Tell whether a sentence is a short question."""
@@ -440,7 +488,12 @@ class _Scene:
         found: set[str] = set()
         between = 0
         broken = present = False
-        turned = any(self._opens(cue) for cue in self._by_first.get(first, ()))
+        turned = any(
+            self._opens(cue)
+            for begin in (first - 1, first)
+            for cue in self._by_first.get(begin, ())
+            if cue.last > first
+        )
         scopes = self._scopes
         for end in range(first, max(0, first - _LOOK_BACK), -1):
             if self.sentences[end - 1] != self.sentences[first]:
@@ -456,7 +509,7 @@ class _Scene:
                     kind = cue.kind
                     ended = broken
                     if kind in scopes.far:
-                        ended = turned or (present and _CUES[kind] == "past")
+                        ended = turned or (present and _CUES.get(kind) == "past")
                     same = kind not in scopes.bound or self.clauses[end - 1] == self.clauses[first]
                     # "weapons denied, off meds": it denies what stands before it.
                     taken = kind == "denied_list" and cue.first - 1 in self._covered
@@ -481,16 +534,21 @@ class _Scene:
         """Name the kinds of cues that follow upon the word before `last`."""
         found: set[str] = set()
         reach = self._scopes.after_reach
-        for first in range(last, last + 1 + max(reach.values(), default=0)):
-            if self._ends[self.sentences[last - 1]] <= first:
+        for first in range(last - 1, last + 1 + max(reach.values(), default=0)):
+            if first >= self._ends[self.sentences[last - 1]]:
                 break
-            for cue in self._by_first.get(first, ()):
-                if cue.where == "after":
-                    near = first - last <= reach.get(cue.kind, 0)
-                    same = self.clauses[first] == self.clauses[last - 1]
-                    if near and same and cue.last not in self._covered:
-                        found.add(cue.kind)
-            if any(c.where == "break" for c in self._by_first.get(first, ())):
+            far = self.clauses[first] != self.clauses[last - 1]
+            if far and self.clauses[first] == self.clauses[first - 1]:
+                break  # a clause of its own, but for what it begins with
+            cues = self._by_first.get(first, ())
+            for cue in cues:
+                if cue.where != "after" or cue.last <= last:
+                    continue
+                if far and cue.kind not in self._scopes.far:
+                    continue
+                if first - last <= reach.get(cue.kind, 0) and cue.last not in self._covered:
+                    found.add(cue.kind)
+            if any(cue.where in ("break", "turn") and cue.last > last for cue in cues):
                 break
         return found
 
