@@ -21,6 +21,7 @@ VERBS: dict[str, str] = {
     "data": "training.cli.data:data",
     "train": "training.cli.train:train",
     "evaluate": "training.cli.evaluate:evaluate",
+    "audit": "training.cli.audit:audit",
     "behave": "training.cli.behave:behave",
     "card": "training.cli.card:card",
     "score": "training.cli.score:score",
