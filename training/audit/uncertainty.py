@@ -11,10 +11,11 @@ taken of that many calls. Single calls of weight 1 so have Wilson's interval as 
 
 All other figures
 -----------------
-A bootstrap draws whole incidents with replacement within each group (Davison and Hinkley 1997,
-section 3.8). Each call is of one of a few types - a bin of the score and whether it was a true case
-- so that an incident is a handful of counts. Equal incidents are drawn together, by one multinomial
-draw: the same distribution as drawing them one by one, at a cost that does not grow with the calls.
+A bootstrap draws whole incidents within each group (Davison and Hinkley 1997, section 3.8), each
+as often as a Poisson law of mean 1 says (Hanley and MacGibbon 2006, Computer Methods and Programs in
+Biomedicine 83). Each call is of one of a few types - a bin of the score and whether it was a true
+case - so that an incident is a handful of counts, and equal incidents are drawn together: the same
+law, at a cost that hardly grows with the calls.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.stats import norm, poisson
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -183,27 +185,27 @@ class Clusters:
         kinds, often, group = self._kinds(rows, types[rows], n_types)
         for code in np.unique(group):
             mine = group == code
-            n = int(often[mine].sum())
             step = max(1, 5_000_000 // int(mine.sum()))
             for start in range(0, resamples, step):
                 size = min(step, resamples - start)
-                times = rng.multinomial(n, often[mine] / n, size=size)
-                drawn[code, start : start + size] = times @ kinds[mine]
+                drawn[code, start : start + size] = (
+                    kinds[mine].T @ _times(often[mine], size, rng)
+                ).T
         return counts.reshape(self.n_groups, n_types), drawn
 
     def _kinds(
         self, rows: Codes, types: Codes, n_types: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64], Codes]:
+    ) -> tuple[csr_array, NDArray[np.int64], Codes]:
         """Put equal incidents together: their counts by type, how many there are, their group."""
         member, w = self.member[rows], self.weight[rows]
-        # Two incidents are equal if these sums are: one chance in 2^53 or so that they are not.
-        mark = np.random.default_rng(0).random(n_types)
         size = len(self.group_of)
-        told = np.bincount(member, w * mark[types], size)
-        told = np.round(told, 12)
+        # Incidents whose sums of random marks are equal are taken for equal: that two others have the
+        # same sum has a chance of one in 2^64.
+        marks = np.random.default_rng(0).integers(-(2**63), 2**63, n_types + self.n_groups)
+        sums = marks[n_types + self.group_of]
+        np.add.at(sums, member, marks[types] * np.round(w * 2**20).astype(np.int64))
         there = np.flatnonzero(np.bincount(member, minlength=size))
-        table = pd.DataFrame({"group": self.group_of[there], "told": told[there]})
-        number, _ = pd.factorize(pd.MultiIndex.from_frame(table))
+        number, _ = pd.factorize(sums[there])
         often = np.bincount(number).astype(np.int64)
         example = np.full(len(often), -1)
         example[number[::-1]] = there[::-1]
@@ -211,10 +213,26 @@ class Clusters:
         place[example] = np.arange(len(example))
         shown = place[member]
         keep = shown >= 0
-        kinds = np.zeros((len(example), n_types))
-        np.add.at(kinds, (shown[keep], types[keep]), w[keep])
+        cells = (w[keep], (shown[keep], types[keep]))
+        kinds = csr_array(cells, shape=(len(example), n_types), dtype=np.float32)
         return kinds, often, self.group_of[example]
 
+
+def _times(
+    often: NDArray[np.int64], resamples: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Draw how often incidents of each kind come up, of shape (n_kinds, resamples)."""
+    times = np.empty((len(often), resamples), dtype=np.float32)
+    once = often == 1
+    # Most kinds of a large group are of one incident: looked up, in steps of 1 / 65,536.
+    times[once] = _ONCE[rng.integers(0, 2**16, (int(once.sum()), resamples), dtype=np.uint16)]
+    times[~once] = rng.poisson(often[~once, None], (len(often) - int(once.sum()), resamples))
+    return times
+
+
+_ONCE = np.searchsorted(
+    np.round(poisson.cdf(np.arange(9), 1) * 2**16), np.arange(2**16), side="right"
+).astype(np.float32)
 
 # --- scores ---------------------------------------------------------------------------------------
 
