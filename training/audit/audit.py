@@ -26,6 +26,8 @@ from training.audit.verdicts import Gaps
 
 Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 Floats = NDArray[np.float64]
+Part = dict[str, NDArray[Any]]
+"""Column of the findings → its values, for one measure of one grouping."""
 
 COLUMNS = (
     "by",
@@ -131,7 +133,7 @@ def audit(
     told = measures.subjects(calls)
     steps = [(made, subject) for subject in told for made in (everybody, *groupings)]
     clusters: dict[str, Clusters] = {}
-    found = []
+    found: list[Part] = []
     prepared: dict[str, _Prepared] = {}
     for made, subject in progress(steps, "auditing"):
         if made.by not in clusters:
@@ -140,7 +142,7 @@ def audit(
             prepared = {subject: _Prepared(calls, subject)}  # one at a time: they are large
         rng = np.random.default_rng([seed, *subject.encode(), *made.by.encode()])
         found += _figures(made, clusters[made.by], prepared[subject], rule, rng, resamples)
-    table = pd.concat(found, ignore_index=True)
+    table = _joined(found)
     overall = table[table["by"] == ""].reset_index(drop=True)
     findings = _judged(table[table["by"] != ""].reset_index(drop=True))
     words = {
@@ -177,7 +179,7 @@ def _figures(
     rule: AuditRule,
     rng: np.random.Generator,
     resamples: int,
-) -> list[pd.DataFrame]:
+) -> list[Part]:
     n_groups = len(made.names)
     size = np.bincount(made.codes, minlength=n_groups)
     tables = []
@@ -202,7 +204,7 @@ def _figures(
             weights = np.bincount(made.codes[rate.among], of.weight[rate.among], n_groups).astype(
                 np.float64
             )
-            gaps = verdicts.share_gaps(shares, weights)
+            gaps = verdicts.share_gaps(shares, weights, rule.smallest_gap)
         measure = MEASURES[of.subject][name]
         tables.append(_table(made, size, of.subject, name, measure, rule, columns, gaps))
     for names, types, n_types, figures in _drawn(of):
@@ -269,27 +271,35 @@ def _table(
     rule: AuditRule,
     columns: dict[str, Floats],
     gaps: Gaps | None,
-) -> pd.DataFrame:
-    table = pd.DataFrame(
-        {
-            "by": made.by,
-            "group": made.names,
-            "subject": subject,
-            "measure": name,
-            "calls": size,
-            "verdict": None,
-            **columns,
-        }
-    )
-    if gaps is not None and measure.tested:
-        table["rest"], table["gap"], table["p"] = gaps.rest, gaps.gap, gaps.p
-        table["gap_low"], table["gap_high"] = gaps.low, gaps.high
-        table["_own"], table["_others"] = gaps.own, gaps.others
-        table["matters"] = measure.matters or rule.smallest_gap
+) -> Part:
+    n = len(size)
+    blank = np.full(n, np.nan)
     # No figure of a few callers; how many they are may be told.
-    told = [name for name in columns if name != "among"]
-    table.loc[table["calls"] < LEAST, told] = np.nan
-    return table.reindex(columns=[*COLUMNS, "_own", "_others"]).astype({"verdict": "str"})
+    few = size < LEAST
+    part: Part = dict.fromkeys((*COLUMNS, "_own", "_others"), blank)
+    for column, values in columns.items():
+        part[column] = values if column == "among" else np.where(few, np.nan, values)
+    if gaps is not None and measure.tested:
+        part |= {
+            "rest": gaps.rest,
+            "gap": gaps.gap,
+            "gap_low": gaps.low,
+            "gap_high": gaps.high,
+            "p": gaps.p,
+            "matters": np.full(n, measure.matters or rule.smallest_gap),
+            "_own": gaps.own,
+            "_others": gaps.others,
+        }
+    told = {"by": made.by, "subject": subject, "measure": name, "verdict": None}
+    part |= {column: np.full(n, value, dtype=object) for column, value in told.items()}
+    return {**part, "group": np.array(made.names, dtype=object), "calls": size}
+
+
+def _joined(parts: Sequence[Part]) -> pd.DataFrame:
+    """Put parts into one table."""
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    texts = dict.fromkeys(("by", "group", "subject", "measure", "verdict"), "str")
+    return pd.DataFrame(columns).astype(texts)
 
 
 def _judged(findings: pd.DataFrame) -> pd.DataFrame:

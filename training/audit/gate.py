@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from model_service.model.plan import GapLimit
 from training.audit.audit import Audit
+from training.audit.groups import TITLES
 from training.audit.measures import MEASURES, SUBJECTS
 from training.audit.verdicts import DIFFERS, INSUFFICIENT
 
@@ -34,11 +35,13 @@ class Breach:
 
     def __str__(self) -> str:
         """Say in one line which group, and by how much."""
-        what = f"{SUBJECTS[self.limit.subject]}, {_title(self.limit).lower()}"
+        subject, measure = self.limit.subject, self.limit.measure
+        what = f"{SUBJECTS[subject].lower()}, {MEASURES[subject][measure].title.lower()}"
+        whom = f"{TITLES.get(self.by, self.by)} {self.group}"
         if self.unknown:
-            return f"{self.by} {self.group}: {what}: too few calls to tell; the plan asks for more"
+            return f"{whom}: {what}: too few calls to tell, and the plan asks for evidence"
         return (
-            f"{self.by} {self.group}: {what}: {self.value:.1%} against {self.rest:.1%} elsewhere, "
+            f"{whom}: {what}: {self.value:.1%} against {self.rest:.1%} elsewhere, "
             f"{self.gap * 100:.1f} points more; the plan allows {self.limit.gap * 100:.1f}"
         )
 
@@ -78,7 +81,3 @@ def unknown(made: Audit) -> int:
         for limit in made.rule.limits
         for by in made.rule.by
     )
-
-
-def _title(limit: GapLimit) -> str:
-    return MEASURES[limit.subject][limit.measure].title

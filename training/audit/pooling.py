@@ -77,13 +77,10 @@ def pool(share: Floats, worth: Floats) -> Pooled:
         return Pooled(value, low, high)
     n, k = worth[there], worth[there] * share[there]
     chance, mean, size = _posterior(k, n)
-    a, b = mean * size, (1 - mean) * size
-    first, second = np.zeros(len(n)), np.zeros(len(n))
-    for weight, a_, b_ in zip(chance, a, b, strict=True):
-        whole = a_ + b_ + n
-        middle = (a_ + k) / whole
-        first += weight * middle
-        second += weight * (middle * (1 - middle) / (whole + 1) + middle**2)
+    whole = size[:, None] + n
+    middle = (mean[:, None] * size[:, None] + k) / whole
+    first = chance @ middle
+    second = chance @ (middle * (1 - middle) / (whole + 1) + middle**2)
     worth_of = first * (1 - first) / np.maximum(second - first**2, 1e-15) - 1
     value[there] = first
     low[there], high[there] = beta.ppf([[0.025], [0.975]], first * worth_of, (1 - first) * worth_of)

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from data.files import drafted, inert, write_whole
+from training.audit import words
 from training.audit.audit import Audit
+from training.audit.drawing import scale, whisker
+from training.audit.gate import breaches, unknown
+from training.audit.groups import TITLES
 from training.audit.measures import MEASURES, SUBJECTS
 from training.audit.verdicts import DIFFERS, INSUFFICIENT, NO_DIFFERENCE
 
@@ -61,6 +68,8 @@ def write_report(made: Audit, folder: Path, sections: Sequence[Section] = ()) ->
     sections : sequence of Section
     """
     folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "audit.html", as_html(made, sections))
+    yield folder / "audit.html"
     text = json.dumps(as_json(made, sections), indent=1, allow_nan=False, ensure_ascii=False)
     write_whole(folder / "audit.json", text + "\n")
     yield folder / "audit.json"
@@ -125,30 +134,175 @@ def summary(made: Audit) -> str:
     counts = made.findings["verdict"].value_counts()
     lines = [
         f"{made.words['calls']:,} calls, {made.words['tests']:,} comparisons: "
-        + ", ".join(f"{counts.get(v, 0):,} {v}" for v in (DIFFERS, NO_DIFFERENCE, INSUFFICIENT))
+        + ", ".join(f"{counts.get(v, 0):,} {v}" for v in (DIFFERS, NO_DIFFERENCE, INSUFFICIENT)),
+        words.headline(made),
     ]
-    lines += [f"  {line}" for line in _told(differing(made).to_dict("records"))]
+    lines += [f"  {words.sentence(row)}" for row in words.differing(made).to_dict("records")[1:]]
     return "\n".join(lines)
 
 
-def differing(made: Audit) -> pd.DataFrame:
-    """Give the findings that differ, the surest first."""
-    found = made.findings[made.findings["verdict"] == DIFFERS]
-    return found.sort_values("p_adjusted", kind="stable")
+# --- the page -------------------------------------------------------------------------------------
+
+MANY = 8
+"""Of further differences that stand on the first page."""
 
 
-def _told(rows: Iterable[Mapping[Any, Any]]) -> Iterator[str]:
-    for row in rows:
-        measure = MEASURES[row["subject"]][row["measure"]]
-        yield (
-            f"{row['by']} {row['group']}: {SUBJECTS[row['subject']]}, {measure.title.lower()}: "
-            f"{figure(row['value'], measure.unit)} against {figure(row['rest'], measure.unit)} "
-            "elsewhere"
+def as_html(made: Audit, sections: Sequence[Section] = ()) -> str:
+    """Write the page: one file, no script, nothing from elsewhere."""
+    environment = Environment(
+        loader=PackageLoader("training.audit", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    first = made.words["by"][0]
+    told = [words.sentence(row) for row in words.differing(made).to_dict("records")]
+    css = (resources.files("training.audit") / "report.css").read_text(encoding="utf-8")
+    return environment.get_template("report.html.j2").render(
+        css=Markup(css),
+        headline=words.headline(made),
+        how_sure=words.how_sure(made),
+        audited=_audited(made),
+        gate=[str(breach) for breach in breaches(made)] if _covered(made) else None,
+        gate_unknown=unknown(made),
+        others=told[1 : MANY + 1],
+        others_more=max(0, len(told) - MANY - 1),
+        first_title=TITLES.get(first, first),
+        for_whom=[_whom(row) for row in words.for_whom(made, first)],
+        unknowable=[_bold(line) for line in words.UNKNOWABLE],
+        notes=made.words["notes"],
+        smallest=f"{made.rule.smallest_gap * 100:g} points",
+        groupings=[_grouping(made, by) for by in made.words["by"]],
+        sections=[{**vars(one), "html": Markup(one.html)} for one in sections],
+    )
+
+
+def _covered(made: Audit) -> bool:
+    """Say whether the audit is by the columns that the plan's limits are for."""
+    return bool(made.rule.limits) and set(made.rule.by) <= set(made.words["by"])
+
+
+def _audited(made: Audit) -> dict[str, Any]:
+    said = made.words
+    release = said.get("release")
+    return {
+        "days": " to ".join(dict.fromkeys(said["days"])) or "days not known",
+        "release": release and release[:16],
+        "plan": said.get("plan"),
+        "source": said["source"],
+        "digest": (said.get("digest") or "")[:16],
+        "seed": said["seed"],
+        **{name: f"{said[name]:,}" for name in ("calls", "incidents", "tests", "resamples")},
+    }
+
+
+def _bold(line: str) -> Markup:
+    """Set the first words of a fixed line in bold."""
+    _, first, rest = line.split("**", 2)
+    return Markup("<strong>{}</strong>{}").format(first, rest)
+
+
+def _whom(row: dict[str, Any]) -> dict[str, Any]:
+    said = [
+        {
+            **one,
+            "words": f"{words.number(one['value'], 'share')} against "
+            f"{words.number(one['rest'], 'share')}",
+        }
+        for one in row["differs"]
+    ]
+    return {**row, "differs": said}
+
+
+def _grouping(made: Audit, by: str) -> dict[str, Any]:
+    title = " × ".join(TITLES.get(part, part) for part in by.split("×"))
+    parts = []
+    for subject in made.words["subjects"]:
+        figures = [
+            _figure(made, by, title, subject, name)
+            for name in MEASURES[subject]
+            if len(made.of(by, subject, name))
+        ]
+        lead = [one for one in figures if (subject, one["name"]) in words.LEAD]
+        rest = [one for one in figures if one not in lead]
+        parts.append(
+            {
+                "title": SUBJECTS[subject],
+                "lead": lead,
+                "rest": rest,
+                "rest_titles": ", ".join(
+                    one["title"].lower() for one in (rest if by == made.words["by"][0] else figures)
+                ),
+            }
         )
+    return {
+        "anchor": words.anchor("by", by, ""),
+        "title": title,
+        "first": by == made.words["by"][0],
+        "subjects": parts,
+    }
 
 
-def figure(value: float, unit: str) -> str:
-    """Write a figure in its unit; a dash where there is none."""
+def _figure(made: Audit, by: str, title: str, subject: str, name: str) -> dict[str, Any]:
+    measure = MEASURES[subject][name]
+    unit = measure.unit
+    found = made.of(by, subject, name)
+    rows: list[dict[Any, Any]] = found.assign(verdict=found["verdict"].fillna("")).to_dict(
+        "records"
+    )
+    mine = (made.overall["subject"] == subject) & (made.overall["measure"] == name)
+    whole = made.overall[mine]
+    everybody = float(whole["value"].iloc[0])
+    ends = [row[end] for row in rows for end in ("value", "low", "high")]
+    on = scale([*ends, everybody], unit=unit)
+    counts = unit == "share" and name not in ("mean_score", "ece")
+    shown = [
+        {
+            **row,
+            "counted": _counted(row, counts),
+            "svg": whisker(row["value"], row["low"], row["high"], everybody, on, row["verdict"]),
+            "text": _interval(row["value"], row["low"], row["high"], unit),
+            "pooled_text": words.number(row["pooled"], unit),
+            "gap_text": _gap(row, unit),
+        }
+        for row in rows
+    ]
+    return {
+        "name": name,
+        "anchor": words.anchor(by, subject, name),
+        "title": words.QUESTIONS.get((subject, name), measure.title),
+        "meaning": measure.meaning,
+        "among": measure.among,
+        "all": words.number(everybody, unit) if math.isfinite(everybody) else "",
+        "unit": unit,
+        "by_title": title,
+        "ends": [words.number(end, unit) for end in (on.low, on.high)],
+        "tested": measure.tested,
+        "pooled": any(math.isfinite(row["pooled"]) for row in rows),
+        "rows": shown,
+    }
+
+
+def _counted(row: Mapping[Any, Any], hits: bool) -> str:
+    if not math.isfinite(row["among"]):
+        return "–"
+    if hits and math.isfinite(row["hits"]):
+        return f"{row['hits']:,.0f} of {row['among']:,.0f}"
+    return f"{row['among']:,.0f}"
+
+
+def _interval(value: float, low: float, high: float, unit: str) -> str:
     if not math.isfinite(value):
         return "–"
-    return {"share": f"{value:.1%}", "number": f"{value:.2f}", "seconds": f"{value:.1f} s"}[unit]
+    if not math.isfinite(low):
+        return words.number(value, unit)
+    bare = [words.number(end, unit).rstrip("% s") for end in (low, high)]
+    return f"{words.number(value, unit)} ({bare[0]} to {bare[1]})"
+
+
+def _gap(row: Mapping[Any, Any], unit: str) -> str:
+    if not math.isfinite(row["gap"]):
+        return "–"
+    ends = [words.gap(row[end], unit).removesuffix(" s") for end in ("gap_low", "gap_high")]
+    return f"{words.gap(row['gap'], unit)} ({ends[0]} to {ends[1]})"

@@ -12,10 +12,10 @@ taken of that many calls. Single calls of weight 1 so have Wilson's interval as 
 All other figures
 -----------------
 A bootstrap draws whole incidents within each group (Davison and Hinkley 1997, section 3.8), each
-as often as a Poisson law of mean 1 says (Hanley and MacGibbon 2006, Computer Methods and Programs in
-Biomedicine 83). Each call is of one of a few types - a bin of the score and whether it was a true
-case - so that an incident is a handful of counts, and equal incidents are drawn together: the same
-law, at a cost that hardly grows with the calls.
+as often as a Poisson law of mean 1 says (Hanley and MacGibbon 2006, Computer Methods and Programs
+in Biomedicine 83). Each call is of one of a few types - a bin of the score and whether it was a
+true case - so that an incident is a handful of counts, and equal incidents are drawn together: the
+same law, at a cost that hardly grows with the calls.
 """
 
 from __future__ import annotations
@@ -199,8 +199,8 @@ class Clusters:
         """Put equal incidents together: their counts by type, how many there are, their group."""
         member, w = self.member[rows], self.weight[rows]
         size = len(self.group_of)
-        # Incidents whose sums of random marks are equal are taken for equal: that two others have the
-        # same sum has a chance of one in 2^64.
+        # Incidents whose sums of random marks are equal are taken for equal: that two others have
+        # the same sum has a chance of one in 2^64.
         marks = np.random.default_rng(0).integers(-(2**63), 2**63, n_types + self.n_groups)
         sums = marks[n_types + self.group_of]
         np.add.at(sums, member, marks[types] * np.round(w * 2**20).astype(np.int64))

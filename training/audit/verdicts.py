@@ -74,7 +74,7 @@ class Gaps:
     others: Floats
 
 
-def share_gaps(shares: Shares, weights: Floats) -> Gaps:
+def share_gaps(shares: Shares, weights: Floats, matters: float) -> Gaps:
     """Compare shares.
 
     Parameters
@@ -82,6 +82,8 @@ def share_gaps(shares: Shares, weights: Floats) -> Gaps:
     shares : Shares
     weights : ndarray of shape (n_groups,)
         Sum of the weights of the calls that each share is of.
+    matters : float
+        The smallest gap that matters.
 
     Returns
     -------
@@ -103,10 +105,11 @@ def share_gaps(shares: Shares, weights: Floats) -> Gaps:
         gap = p - rest
         low = gap - np.sqrt((p - low_g) ** 2 + (high_r - rest) ** 2)
         high = gap + np.sqrt((high_g - p) ** 2 + (rest - low_r) ** 2)
-        # What a call of the group tells, with a guess where it has told too little itself.
-        guess = (n * np.nan_to_num(p) + 4 * rest) / (n + 4)
-        worth = np.where(n > 0, count / np.maximum(n, 1e-9), 1.0)
-        own = guess * (1 - guess) * worth
+        # What calls of the group would tell, if its share were as far from the rest's as matters,
+        # on the side where shares vary more: what it has shown so far may be chance.
+        nearer = np.where(rest < 0.5, rest + matters, rest - matters)
+        guess = np.where((rest < 0.5) == (nearer < 0.5), nearer, 0.5)
+        own = guess * (1 - guess) * np.where(n > 0, count / np.maximum(n, 1e-9), 1.0)
     enough = (count >= LEAST_CALLS) & (count.sum() - count >= LEAST_CALLS)
     tested = [_p_value(p[g], n[g], rest[g], m[g]) if enough[g] else np.nan for g in range(len(p))]
     return Gaps(rest, gap, low, high, np.array(tested), own, variance)
