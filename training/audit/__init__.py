@@ -7,6 +7,8 @@ uncertainty.py   how sure each figure is
 pooling.py       small groups borrow from the others
 verdicts.py      differs, no difference found, insufficient evidence
 audit.py         all of it over a period
+people.py        do decisions narrow or widen the gaps
 gate.py          the plan's limits
+words.py         the same in plain sentences
 report.py        HTML, JSON and CSV
 """

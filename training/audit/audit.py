@@ -218,7 +218,7 @@ def _figures(
             rest_draws = _by_group(figures, (whole - one for one in drawn))
         for name in names:
             value, draw = values[name], draws[name]
-            low, high = _percentiles(draw)
+            low, high = uncertainty.percentiles(draw)
             columns = {"among": among, "value": value, "low": low, "high": high}
             gaps = None
             if n_groups > 1:
@@ -251,15 +251,6 @@ def _drawn(of: _Prepared) -> Iterable[tuple[tuple[str, ...], NDArray[np.intp], i
 def _by_group(figures: Figures, drawn: Iterable[NDArray[np.float32]]) -> dict[str, Floats]:
     each = [figures(one.astype(np.float64)) for one in drawn]
     return {name: np.array([made[name] for made in each]) for name in each[0]}
-
-
-def _percentiles(draws: Floats) -> tuple[Floats, Floats]:
-    """Give the middle 95% of the resamples; NaN where a tenth of them or more have no figure."""
-    low, high = np.full(len(draws), np.nan), np.full(len(draws), np.nan)
-    there = np.isfinite(draws).mean(axis=1) > 0.9
-    if there.any():
-        low[there], high[there] = np.nanpercentile(draws[there], [2.5, 97.5], axis=1)
-    return low, high
 
 
 def _table(

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control, fisher_exact, norm
 
-from training.audit.uncertainty import Shares, Z, wilson
+from training.audit.uncertainty import Shares, Z, variance, wilson
 
 Floats = NDArray[np.float64]
 
@@ -96,9 +96,9 @@ def share_gaps(shares: Shares, weights: Floats, matters: float) -> Gaps:
         rest = (hits.sum() - hits) / (whole - weights)
         # The variance of the rest is made of those of the groups: they are drawn independently.
         noise = np.where(n > 0, weights**2 * np.nan_to_num(p * (1 - p)) / np.maximum(n, 1e-9), 0.0)
-        variance = (noise.sum() - noise) / (whole - weights) ** 2
+        spread = (noise.sum() - noise) / (whole - weights) ** 2
         most = n.sum() - n
-        within = np.where(variance > 0, rest * (1 - rest) / variance, most)
+        within = np.where(spread > 0, rest * (1 - rest) / spread, most)
         m = np.where(whole - weights > 0, np.minimum(within, most), 0.0)
         low_g, high_g = wilson(p, n)
         low_r, high_r = wilson(rest, m)
@@ -112,7 +112,7 @@ def share_gaps(shares: Shares, weights: Floats, matters: float) -> Gaps:
         own = guess * (1 - guess) * np.where(n > 0, count / np.maximum(n, 1e-9), 1.0)
     enough = (count >= LEAST_CALLS) & (count.sum() - count >= LEAST_CALLS)
     tested = [_p_value(p[g], n[g], rest[g], m[g]) if enough[g] else np.nan for g in range(len(p))]
-    return Gaps(rest, gap, low, high, np.array(tested), own, variance)
+    return Gaps(rest, gap, low, high, np.array(tested), own, spread)
 
 
 def _p_value(p: float, n: float, rest: float, m: float) -> float:
@@ -144,25 +144,12 @@ def drawn_gaps(value: Floats, rest: Floats, drawn: Floats, rest_drawn: Floats, n
     Gaps
         NaN where a tenth of the resamples or more have no figure.
     """
-    own, others = _variance(drawn), _variance(rest_drawn)
+    own, others = variance(drawn), variance(rest_drawn)
     gap = value - rest
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(own + others)
         p = 2 * norm.sf(np.abs(gap) / error)
     return Gaps(rest, gap, gap - Z * error, gap + Z * error, p, own * n, others)
-
-
-def _variance(drawn: Floats) -> Floats:
-    """Variance over resamples, a tenth of the width that four fifths of a normal law take.
-
-    By quantiles and not by squares: a resample or two without a settled line would spoil these.
-    """
-    there = np.isfinite(drawn).mean(axis=1) > 0.9
-    made = np.full(len(drawn), np.nan)
-    if there.any():
-        low, high = np.nanquantile(drawn[there], [0.1, 0.9], axis=1)
-        made[there] = ((high - low) / (2 * norm.ppf(0.9))) ** 2
-    return made
 
 
 def adjusted(p: Floats) -> Floats:

@@ -106,6 +106,7 @@ def audit(
     """
     from data.errors import InputError
     from model_service.model.plan import AuditRule, load_plan
+    from training.audit import people
     from training.audit.audit import audit as make
     from training.audit.gate import breaches, unknown
     from training.audit.groups import DEFAULT
@@ -126,7 +127,8 @@ def audit(
     made = make(period, by=columns, rule=rule, seed=seed, progress=progress)
     click.echo(summary(made))
     if out is not None:
-        for path in write_report(made, out):
+        sections = [section for section in (people.section(period, made),) if section is not None]
+        for path in write_report(made, out, sections):
             click.echo(f"written to {path}")
     if gate:
         broken = breaches(made)
