@@ -78,12 +78,14 @@ ASSESSED_DTYPES: dict[str, str] = {
     "chance_unadvised": "float64",
     "recommendation": "str",
     "abstained": "boolean",
+    "unserved": "boolean",
     **{f"probability_{target}": "float64" for target in TARGETS},
     "decided_at": "datetime64[us, UTC]",
     "action": "str",
     "response": "str",
     "reason": "str",
     "advised": "boolean",
+    "time_to_decide_ms": "float64",
 }
 """One row per call: the assessment whose revision stands in `calls`, and the first decision on the
 call. `chance_unadvised` is the probability with which that decision was to be made without advice,

@@ -80,6 +80,13 @@ class LoggedAssessment(Record):
     prediction: LoggedPrediction | None
     recommendation: str | None
     abstained: bool | None
+    unserved: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            description="Responses that fitted as well or better and could not be sent, each as "
+            "`response:reason`; null: not asked, or an export of before this was told."
+        ),
+    ] = None
     narratives: Annotated[bool, Field(description="Whether narrative and notes came along.")]
     call: Annotated[Call | None, Field(description="As it was assessed; null once erased.")]
     decisions: Annotated[
@@ -144,6 +151,7 @@ FLAT: dict[str, Kind] = {
     **{f"probability_{target}": "number" for target in TARGETS},
     "recommendation": "text",
     "abstained": "flag",
+    "unserved": "text",
     **{f"decision_{name}": kind for name, kind in _DECISION.items()},
     "decisions": "text",
     "first_decision": "whole",
@@ -177,6 +185,7 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
         **{name: call.get(name) for name in _CALL},
         **{ANSWER_PREFIX + question: answers.get(question) for question in QUESTIONS},
         **{f"probability_{target}": prediction.get(target) for target in TARGETS},
+        "unserved": None if row.get("unserved") is None else " ".join(row["unserved"]),
         **{f"decision_{name}": last.get(name) for name in _DECISION},
         "decisions": orjson.dumps(decisions).decode(),
         **{f"outcome_{name}": outcome.get(name) for name in _OUTCOME},

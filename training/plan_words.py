@@ -91,6 +91,17 @@ def _plan(plan: ResponsePlan) -> Iterator[str]:
             yield f"- {_day(day)}: {name}"
     if plan.areas:
         yield f"\nDrawn on the map: {_list(sorted(plan.areas))}."
+    yield "\n## What the audit of fairness holds it to\n"
+    for limit in plan.audit.limits:
+        yield (
+            f"- {_code(limit.subject)}, {_code(limit.measure)}: no group by "
+            f"{_list(plan.audit.by, 'or')} may lie more than {limit.gap * 100:g} points above all "
+            "other calls."
+        )
+    if plan.audit.limits and plan.audit.needs_evidence:
+        yield "- A group with too few calls to tell breaks a limit too."
+    smallest = f"{plan.audit.smallest_gap * 100:g} points"
+    yield f"- The smallest gap between shares that matters: {smallest}."
 
 
 def _response(plan: ResponsePlan, response: Response) -> str:
@@ -324,6 +335,10 @@ def _moves(then: Consequence) -> str:
 
 def _spoken(target: str) -> str:
     return {"mental_health_crisis": "crisis", "safety_risk": "safety risk"}[target]
+
+
+def _code(name: str) -> str:
+    return f"`{name}`"
 
 
 def _list(items: tuple[str, ...] | list[str], word: str = "or") -> str:

@@ -317,12 +317,14 @@ def _assessed(chosen: LoggedAssessment, rows: Sequence[LoggedAssessment]) -> dic
         "chance_unadvised": _chance(known, first),
         "recommendation": chosen.recommendation,
         "abstained": chosen.abstained,
+        "unserved": None if chosen.unserved is None else bool(chosen.unserved),
         **{f"probability_{target}": value for target, value in prediction.items()},
         "decided_at": first and first.at,
         "action": first and first.action,
         "response": first and first.response,
         "reason": first and first.reason,
         "advised": first and first.advised,
+        "time_to_decide_ms": first and first.time_to_decide_ms,
     }
 
 

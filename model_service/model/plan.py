@@ -186,6 +186,60 @@ class Promotions(_Part):
     shadow_calls: int = Field(1000, ge=0, description="… and calls that it scores meanwhile.")
 
 
+class GapLimit(_Part):
+    """How much worse a group may fare than all other calls."""
+
+    subject: Literal["mental_health_crisis", "safety_risk", "recommendation", "decision"]
+    measure: Literal[
+        "false_negative_rate",
+        "false_positive_rate",
+        "selection_rate",
+        "police_without_need",
+        "crisis_without_team",
+        "abstention_rate",
+        "unserved_rate",
+        "override_rate",
+    ]
+    gap: float = Field(
+        ge=0, lt=1, description="Of shares: 0.05 is five of a hundred calls more than the rest."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        own = {
+            "recommendation": {"abstention_rate", "unserved_rate"},
+            "decision": {"override_rate"},
+        }
+        shared = {"false_negative_rate", "false_positive_rate", "selection_rate"}
+        sent = {"police_without_need", "crisis_without_team"} if self.subject in own else set()
+        if self.measure not in shared | sent | own.get(self.subject, set()):
+            raise ValueError(f"{self.subject} has no {self.measure}")
+        return self
+
+
+class AuditRule(_Part):
+    """What the audit of fairness holds the system to."""
+
+    smallest_gap: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="The smallest gap between shares that matters. A group is said not to differ "
+        "only where a larger one is ruled out.",
+    )
+    by: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=100)], ...],
+        Field(strict=False, min_length=1, description="Columns whose groups the limits are for."),
+    ] = ("neighborhood",)
+    limits: Annotated[tuple[GapLimit, ...], Field(strict=False)] = (
+        GapLimit(subject="safety_risk", measure="false_negative_rate", gap=0.05),
+    )
+    needs_evidence: bool = Field(
+        False,
+        description="Whether the gate also fails where a group has too few calls to tell.",
+    )
+
+
 def _mode(value: Any) -> Any:
     return "off" if value is False else value  # YAML 1.1 takes the word for a truth value
 
@@ -230,6 +284,7 @@ class ResponsePlan(_Part):
     protocol: Protocol
     eido: Eido = Eido()
     promotion: Promotions = Promotions()
+    audit: AuditRule = AuditRule()
     language: Tag = Field("en", description="Of the texts that a recommendation carries.")
     texts: dict[Tag, dict[str, str]] = Field(
         default_factory=dict,

@@ -26,6 +26,7 @@ VERBS: dict[str, str] = {
     "recalibrate": "training.cli.recalibrate:recalibrate",
     "rollback": "training.cli.promote:rollback",
     "releases": "training.cli.promote:releases",
+    "audit": "training.cli.audit:audit",
     "behave": "training.cli.behave:behave",
     "card": "training.cli.card:card",
     "score": "training.cli.score:score",

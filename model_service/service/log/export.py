@@ -97,6 +97,9 @@ def _row(reader: Reader, entry: Entry, narratives: bool) -> dict[str, Any]:
         "prediction": body["prediction"],
         "recommendation": recommendation.get("response"),
         "abstained": recommendation.get("abstained"),
+        "unserved": None
+        if body["recommendation"] is None
+        else [f"{one['response']}:{one['reason']}" for one in recommendation.get("unserved", ())],
         "narratives": narratives,
         "call": content,
         "decisions": [
