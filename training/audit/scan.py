@@ -290,21 +290,20 @@ def _by_chance(
     Among incidents of as many calls, those with errors change places at random; so no window's
     number of calls changes.
     """
-    order = np.argsort(size, kind="stable")
-    bounds = np.flatnonzero(np.r_[True, np.diff(size[order]) != 0, True])
-    strata = [order[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    strata = []
+    for calls in np.unique(size[inside > 0]):
+        alike = size == calls
+        hit = inside[alike]
+        strata.append((grid.cell[alike], hit[hit > 0]))
     at_once = max(1, min(deals, _CHUNK // len(windows.calls)))
     highest = np.empty(deals)
     for start in range(0, deals, at_once):
         columns = min(at_once, deals - start)
         errors = np.zeros((grid.count, columns), dtype=np.int64)
         for column in range(columns):
-            for stratum in strata:
-                dealt = rng.permutation(inside[stratum])
-                some = np.flatnonzero(dealt)
-                errors[:, column] += np.bincount(
-                    grid.cell[stratum[some]], dealt[some], grid.count
-                ).astype(np.int64)
+            for cells, hit in strata:
+                at = cells[rng.choice(len(cells), len(hit), replace=False)]
+                errors[:, column] += np.bincount(at, hit, grid.count).astype(np.int64)
         found = ratio(windows.count(errors), windows.calls[:, None])
         highest[start : start + columns] = found.max(axis=0)
     return highest
