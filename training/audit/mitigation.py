@@ -378,23 +378,20 @@ def _per_thousand(
 ) -> tuple[float, float, float]:
     """Give a mean change per 1,000 calls with its interval.
 
-    Where all change is one way it is a share. Where some calls are gained and others lost, the mean
-    over incidents is taken as normal, with the variance of a ratio of sums over them (Cochran,
-    "Sampling Techniques", 3rd edition 1977, section 6.3). Where nothing changed, the interval
-    reaches in the ways in which something could have.
+    Where some calls are gained and others lost, the mean over incidents is taken as normal, with
+    the variance of a ratio of sums over them (Cochran, "Sampling Techniques", 3rd edition 1977,
+    section 6.3). Where all that changed did so one way it is a share, and the other way counts as a
+    share of which none was seen, if it was open at all.
     """
     value = float((calls.weight * change).sum() / calls.weight.sum())
     lost, gained = change < 0, change > 0
     if lost.any() and gained.any():
         error = _error(calls, change - value, calls.weight.sum())
         low, high = value - 1.96 * error, value + 1.96 * error
-    elif lost.any():
-        high, low = (-bound for bound in _rate(calls, lost)[1:])
-    elif gained.any():
-        low, high = _rate(calls, gained)[1:]
     else:
-        most = _rate(calls, gained)[2]
-        low, high = (-most if ways[0] else 0.0), (most if ways[1] else 0.0)
+        least_lost, most_lost = _rate(calls, lost)[1:] if ways[0] else (0.0, 0.0)
+        least_gained, most_gained = _rate(calls, gained)[1:] if ways[1] else (0.0, 0.0)
+        low, high = least_gained - most_lost, most_gained - least_lost
     return 1000 * value, 1000 * low, 1000 * high
 
 

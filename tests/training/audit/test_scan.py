@@ -36,7 +36,7 @@ def run(
 
 
 def planted(calls: int, seed: int, more: float) -> tuple[NDArray[Any], ...]:
-    """One error in ten, and within 1 km of the middle, where two halves meet, so many more."""
+    """One error in ten, and within 1.5 km of the middle, where two halves meet, so many more."""
     x, y = city(calls, seed)
     near = np.hypot(x - 5, y - 5) < 1.5
     error = np.random.default_rng(seed + 10_000).random(calls) < np.where(near, 0.1 + more, 0.1)
