@@ -90,16 +90,18 @@ class Scale:
         """Choose the finest classes of which `COLOURS` are enough."""
         shown = [area for area in areas if area.value is not None]
         values = [area.value for area in shown if area.value is not None] or [0.0]
+        lowest, highest = min(values), max(values)
         for step in STEPS:
-            first = floor(min(values) / step + 1e-9)
-            classes = min(floor(max(values) / step + 1e-9), ceil(1 / step - 1e-9) - 1) - first + 1
+            last = ceil(1 / step - 1e-9) - 1  # a rate of 1 is of the class that ends there
+            first, top = (min(last, floor(value / step + 1e-9)) for value in (lowest, highest))
+            classes = top - first + 1
             if classes <= len(COLOURS):
                 break
-        top = (first + classes) * step
-        highest = max([area.high for area in shown if area.high is not None] or [top])
+        bound = (top + 1) * step
+        farthest = max([area.high for area in shown if area.high is not None] or [bound])
         # An interval of a handful of calls reaches to 1 and would squeeze all others.
-        end = min(1.0, ceil(max(top, min(highest, 2 * top)) / 0.05 - 1e-9) * 0.05)
-        return cls(step, first * step, max(1, classes), end)
+        end = min(1.0, ceil(max(bound, min(farthest, 2 * bound)) / 0.05 - 1e-9) * 0.05)
+        return cls(step, first * step, classes, end)
 
     def bounds(self) -> list[float]:
         """Give the ends of the classes, one more than there are classes."""

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data.sources.synthetic.boundaries import CITY
@@ -83,6 +83,7 @@ def test_what_is_unsure_is_hatched_and_what_is_blank_has_no_colour() -> None:
     assert 'class="c' not in tile.split("</g>")[0]
 
 
+@example([1.0])
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_every_rate_is_of_its_class(values: list[float]) -> None:
     scale = Scale.of([area(str(number), value) for number, value in enumerate(values)])
