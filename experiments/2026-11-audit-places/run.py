@@ -230,11 +230,12 @@ def main() -> None:
     points = pool(boundaries)
     text = [
         "# Results",
-        f"{machine()}. {given.seeds} seeds each, {given.deals} deals a scan, p ≤ {ALPHA}; Wilson's "
-        "95% intervals in brackets. Risks lie where the made-up city's crises do, and "
+        f"{machine()}. {given.seeds} seeds where nothing is planted and half as many where "
+        f"something is; {given.deals} deals a scan, p ≤ {ALPHA}; Wilson's 95% intervals in "
+        "brackets. Risks lie where the made-up city's crises do, and "
         f"{RATE:.0%} of them are missed where nothing is planted.",
         "## A cluster across the border of Roxbury and Dorchester",
-        "\n".join(power(points, boundaries, given.seeds, given.deals)),
+        "\n".join(power(points, boundaries, given.seeds // 2, given.deals)),
         "## Nothing planted",
         "Errors come by incident. In the second half an incident has one to four calls.",
         "\n".join(alarms(points, given.seeds, given.deals)),

@@ -21,6 +21,7 @@ an address. The libraries that exist are for R, or need a compiler and are not k
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -44,7 +45,10 @@ MOST_CELLS = 1000
 FINEST = 0.2
 """Width of a cell in km: this, or as wide as it takes for `MOST_CELLS` to hold all calls."""
 
-STEP = 1.08
+LEAST = 10
+"""Calls in a window: fewer make no cluster, and nobody's calls alone are told."""
+
+STEP = 1.15
 """Each window of a centre holds so many times the calls of the one before, or more."""
 
 KM = 111.195
@@ -410,17 +414,18 @@ class _Windows:
             gathered = np.cumsum(calls[order])
             ends = np.flatnonzero(np.r_[np.diff(far[order]) > 0, True])
             ends = ends[gathered[ends] <= limit]
-            if len(ends):
+            sums = gathered[ends].tolist()
+            at, done = bisect_left(sums, LEAST), 0
+            if at < len(sums):
                 starts.append(len(held))
-            done, before = 0, 0.0
-            for end, inside in zip(ends.tolist(), gathered[ends].tolist(), strict=True):
-                if inside < STEP * before:
-                    continue
+            while at < len(sums):
+                end = int(ends[at])
                 rings.append(order[done : end + 1])
                 centres.append(centre)
                 radii.append(grid.width * (far[order[end]] ** 0.5 + 0.5))
-                held.append(inside)
-                done, before = end + 1, inside
+                held.append(sums[at])
+                done = end + 1
+                at = bisect_left(sums, STEP * sums[at], at + 1)
         indices = np.concatenate([np.empty(0, dtype=np.int64), *rings])
         matrix = csr_array(
             (

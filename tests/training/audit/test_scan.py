@@ -86,7 +86,11 @@ def test_calls_of_one_incident_are_no_cluster() -> None:
 
 
 def by_hand(
-    x: NDArray[np.float64], y: NDArray[np.float64], error: NDArray[np.bool_], largest: float
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    error: NDArray[np.bool_],
+    largest: float,
+    least: int,
 ) -> float:
     """The largest likelihood ratio of all circles about calls, one circle at a time."""
     n, best = len(x), 0.0
@@ -99,7 +103,7 @@ def by_hand(
         for radius in np.unique(far):
             inside = far <= radius
             of, k = int(inside.sum()), int(error[inside].sum())
-            if of > largest * n or of == n:
+            if not least <= of <= largest * n or of == n:
                 continue
             rest = int(error.sum()) - k
             if k * (n - of) > rest * of:
@@ -109,23 +113,26 @@ def by_hand(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10**6), st.integers(5, 60), st.sampled_from([0.25, 0.5, 0.9]))
-def test_the_statistic_is_that_of_all_circles(seed: int, calls: int, largest: float) -> None:
+@given(
+    st.integers(0, 10**6), st.integers(5, 60), st.sampled_from([0.25, 0.5, 0.9]), st.integers(1, 9)
+)
+def test_the_statistic_is_that_of_all_circles(
+    seed: int, calls: int, largest: float, least: int
+) -> None:
     rng = np.random.default_rng(seed)
     # On the cells of the grid, so that nothing is gathered that lay apart.
     x, y = rng.integers(0, 12, (2, calls)) * module.FINEST
     error = rng.random(calls) < 0.3
-    step, module.STEP = module.STEP, 1.0
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "STEP", 1.0)
+        patch.setattr(module, "LEAST", least)
         made = run(x, y, error, largest=largest, deals=9)
-    finally:
-        module.STEP = step
     # By hand in whole cells: ties of distances are ties.
     cells = np.rint(x / module.FINEST), np.rint(y / module.FINEST)
-    best = by_hand(*cells, error, largest)
+    best = by_hand(*cells, error, largest, least)
     if made.clusters:
         assert made.clusters[0].ratio == pytest.approx(best, abs=1e-9)
-        assert all(c.calls <= largest * calls for c in made.clusters)
+        assert all(least <= c.calls <= largest * calls for c in made.clusters)
     else:
         assert best == 0
 
