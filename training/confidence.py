@@ -11,6 +11,8 @@ only draw what was seen, says too much.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta, t
@@ -20,7 +22,10 @@ LEVEL = 0.95
 
 
 def lower_bounds(
-    hits: NDArray[np.bool_], clusters: NDArray[np.object_], level: float = LEVEL
+    hits: NDArray[np.bool_],
+    clusters: NDArray[Any],
+    level: float = LEVEL,
+    weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Bound shares from below, one share per column.
 
@@ -28,8 +33,12 @@ def lower_bounds(
     ----------
     hits : ndarray of shape (n_calls, n_shares)
     clusters : ndarray of shape (n_calls,)
-        Name of each call's cluster.
+        Name or number of each call's cluster.
     level : float
+    weights : ndarray of shape (n_calls,), optional
+        Of each call, greater than 0, such as one over its chance to be drawn. The share is the
+        weighted one; no sample is worth more calls than Kish's (sum of weights)² / sum of squares
+        ("Survey Sampling", 1965, section 11.7).
 
     Returns
     -------
@@ -45,23 +54,46 @@ def lower_bounds(
     >>> [round(float(lower_bounds(hits, c)[0]), 3) for c in (alone, together)]
     [0.951, 0.607]
     """
-    n = len(hits)
-    names, member = np.unique(clusters.astype(str), return_inverse=True)
-    m = len(names)
+    w = np.ones(len(hits)) if weights is None else weights
+    names = clusters if clusters.dtype.kind in "iu" else clusters.astype(str)
+    member = np.unique(names, return_inverse=True)[1]
+    m = int(member.max()) + 1 if len(member) else 0
     if m < 2:
         return np.zeros(hits.shape[1])
-    size = np.bincount(member, minlength=m).astype(np.float64)
     inside = np.zeros((m, hits.shape[1]))
-    np.add.at(inside, member, hits.astype(np.float64))
-    share = inside.sum(axis=0) / n
-    residuals = inside - size[:, None] * share
-    variance = m / (m - 1) * (residuals**2).sum(axis=0) / n**2
+    np.add.at(inside, member, hits * w[:, None])
+    share = inside.sum(axis=0) / w.sum()
+    residuals = inside - np.bincount(member, w)[:, None] * share
+    variance = m / (m - 1) * (residuals**2).sum(axis=0) / w.sum() ** 2
+    n = w.sum() ** 2 / (w**2).sum()
     two_sided = 1 - (1 - level) / 2
     few = (t.ppf(two_sided, n - 1) / t.ppf(two_sided, m - 1)) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         worth = share * (1 - share) / variance * few
-    worth = np.where((share == 0) | (share == 1), m, np.minimum(worth, n))
+    none, every = ~hits.any(axis=0), hits.all(axis=0)
+    worth = np.where(none | every, min(m, n), np.minimum(worth, n))
+    share = np.where(every, 1.0, share)  # a sum of weights may miss it by its rounding
     k = worth * share
     with np.errstate(invalid="ignore"):
         bound = beta.ppf(1 - level, k, worth - k + 1)
-    return np.where(share == 0, 0.0, bound)
+    return np.where(none, 0.0, bound)
+
+
+def interval(
+    hits: NDArray[np.bool_], clusters: NDArray[Any], weights: NDArray[np.float64] | None = None
+) -> tuple[float, float]:
+    """Bound one share from both sides, each at 97.5%: a 95% interval.
+
+    Parameters
+    ----------
+    hits : ndarray of shape (n_calls,)
+    clusters, weights : ndarray of shape (n_calls,)
+        As `lower_bounds` takes them.
+
+    Returns
+    -------
+    (float, float)
+        0 and 1 where there are fewer than two clusters.
+    """
+    low, rest = lower_bounds(np.column_stack([hits, ~hits]), clusters, 1 - (1 - LEVEL) / 2, weights)
+    return float(low), 1 - float(rest)

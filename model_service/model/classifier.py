@@ -105,7 +105,9 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
         self.tol = tol
         self.max_iter = max_iter
 
-    def fit(self, X: pd.DataFrame, y: NDArray[np.float64]) -> CallClassifier:
+    def fit(
+        self, X: pd.DataFrame, y: NDArray[np.float64], *, weights: NDArray[np.float64] | None = None
+    ) -> CallClassifier:
         """Learn the features and both heads.
 
         Parameters
@@ -114,6 +116,8 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
             Calls as `data.frame.to_frame` makes them.
         y : ndarray of shape (n_calls, 2)
             1, 0 or NaN for a missing label, in the order of `TARGETS`.
+        weights : ndarray of shape (n_calls,), optional
+            For how many calls each counts in both heads; one each where left out.
 
         Raises
         ------
@@ -122,7 +126,8 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
         """
         self.features_ = build_features(self.settings)
         matrix = self.features_.fit_transform(X)
-        return self.fit_heads(matrix, y, prior=concept_prior(self.features_, self.settings, matrix))
+        prior = concept_prior(self.features_, self.settings, matrix)
+        return self.fit_heads(matrix, y, prior=prior, weights=weights)
 
     def fit_heads(
         self,
@@ -131,6 +136,7 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
         *,
         prior: Prior | None = None,
         start: Mapping[str, LogisticRegression] | None = None,
+        weights: NDArray[np.float64] | None = None,
     ) -> CallClassifier:
         """Learn both heads from a matrix that the features made; `calibration_` stays.
 
@@ -142,7 +148,10 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
             What is held of the concepts beforehand; each counts for so many calls more.
         start : mapping of target to LogisticRegression, optional
             Heads learned from nearly the same calls: the solver begins where they ended.
+        weights : ndarray of shape (n_calls,), optional
+            For how many calls each counts; one each where left out.
         """
+        counts = np.ones(len(y)) if weights is None else weights
         self.heads_ = {}
         for column, target in enumerate(TARGETS):
             there = labelled(y[:, column], target)
@@ -158,16 +167,14 @@ class CallClassifier(BaseEstimator):  # type: ignore[misc]
                 head.coef_ = start[target].coef_.copy()
                 head.intercept_ = start[target].intercept_.copy()
             if prior is None:
-                self.heads_[target] = head.fit(matrix[there], y[there, column])
+                self.heads_[target] = head.fit(matrix[there], y[there, column], counts[there])
                 continue
             share = prior.share[:, column]
             # A call of which a share is positive counts that share as a positive, the rest not.
             self.heads_[target] = head.fit(
                 vstack([matrix[there], prior.matrix, prior.matrix], format="csr"),
                 np.r_[y[there, column], np.ones(len(share)), np.zeros(len(share))],
-                sample_weight=np.r_[
-                    np.ones(there.sum()), prior.calls * share, prior.calls * (1 - share)
-                ],
+                sample_weight=np.r_[counts[there], prior.calls * share, prior.calls * (1 - share)],
             )
         if not hasattr(self, "calibration_"):
             self.calibration_ = dict.fromkeys(TARGETS, (1.0, 0.0))

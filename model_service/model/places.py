@@ -12,6 +12,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 MOST_SLABS = 256
@@ -65,55 +67,61 @@ class Outline(BaseModel):
 
     @model_validator(mode="after")
     def _check_rings(self) -> Self:
-        if any(ring[0] != ring[-1] for ring in self._rings):
+        if any(ring[0] != ring[-1] for ring in self.rings):
             raise ValueError("a ring is not closed: its last position must be its first")
-        if any(len(set(ring)) < 3 for ring in self._rings):
+        if any(len(set(ring)) < 3 for ring in self.rings):
             raise ValueError("a ring needs three positions that differ")
         return self
 
     @cached_property
-    def _rings(self) -> tuple[tuple[tuple[float, float], ...], ...]:
-        """All rings. Those of one geometry overlap only as holes do, so that parity decides."""
+    def rings(self) -> tuple[tuple[tuple[float, float], ...], ...]:
+        """All rings, holes among them.
+
+        Those of one geometry overlap only as holes do, so that parity decides.
+        """
         if self.type == "Polygon":
             return self.coordinates  # type: ignore[return-value]
         return tuple(ring for rings in self.coordinates for ring in rings)  # type: ignore[misc]
 
     @cached_property
     def _slabs(self) -> tuple[tuple[tuple[float, float, float, float], ...], ...]:
-        """Edges that are not level, by slabs of latitude that they reach into.
+        """Edges by slabs of latitude that they reach into."""
+        slabs: list[list[tuple[float, float, float, float]]] = [[] for _ in range(self._count)]
+        for edge in self._edges:
+            for number in range(self._slab(edge[0]), self._slab(edge[1]) + 1):
+                slabs[number].append(edge)
+        return tuple(map(tuple, slabs))
 
-        An edge is (lower y, upper y, x at lower y, slope dx/dy).
-        """
+    @cached_property
+    def _edges(self) -> tuple[tuple[float, float, float, float], ...]:
+        """Edges that are not level: (lower y, upper y, x at lower y, slope dx/dy)."""
         edges = []
-        for ring in self._rings:
+        for ring in self.rings:
             for (x1, y1), (x2, y2) in pairwise(ring):
                 if y1 == y2:
                     continue
                 if y1 > y2:
                     x1, y1, x2, y2 = x2, y2, x1, y1
                 edges.append((y1, y2, x1, (x2 - x1) / (y2 - y1)))
-        slabs: list[list[tuple[float, float, float, float]]] = [[] for _ in range(self._count)]
-        for edge in edges:
-            for number in range(self._slab(edge[0]), self._slab(edge[1]) + 1):
-                slabs[number].append(edge)
-        return tuple(map(tuple, slabs))
+        return tuple(edges)
 
     @cached_property
     def _count(self) -> int:
         """How many slabs: a few positions each."""
-        return max(1, min(MOST_SLABS, sum(map(len, self._rings)) // 4))
+        return max(1, min(MOST_SLABS, sum(map(len, self.rings)) // 4))
 
     def _slab(self, latitude: float) -> int:
         """Find the slab of a latitude within the box; it never falls as the latitude rises."""
-        _, south, _, north = self._box
+        _, south, _, north = self.box
         height = north - south
         share = (latitude - south) / height if height else 0.0
         return min(self._count - 1, int(share * self._count))
 
     @cached_property
-    def _box(self) -> tuple[float, float, float, float]:
-        xs = [x for ring in self._rings for x, _ in ring]
-        ys = [y for ring in self._rings for _, y in ring]
+    def box(self) -> tuple[float, float, float, float]:
+        """West, south, east and north, in degrees."""
+        xs = [x for ring in self.rings for x, _ in ring]
+        ys = [y for ring in self.rings for _, y in ring]
         return min(xs), min(ys), max(xs), max(ys)
 
     def prepare(self) -> None:
@@ -138,7 +146,7 @@ class Outline(BaseModel):
         >>> outline.contains(1, 1), outline.contains(3, 1)
         (True, False)
         """
-        west, south, east, north = self._box
+        west, south, east, north = self.box
         if not (west <= longitude <= east and south <= latitude <= north):
             return False
         inside = False
@@ -146,3 +154,34 @@ class Outline(BaseModel):
             if lower <= latitude < upper and longitude < x + (latitude - lower) * slope:
                 inside = not inside
         return inside
+
+    def contains_all(
+        self, longitudes: NDArray[np.float64], latitudes: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Say of many points whether they lie inside; of each what `contains` says.
+
+        In order of latitude the points that an edge passes are neighbours: one cut per edge.
+
+        Parameters
+        ----------
+        longitudes, latitudes : ndarray of shape (n_points,)
+            Degrees, WGS 84; a point with NaN lies nowhere.
+
+        Returns
+        -------
+        ndarray of shape (n_points,)
+        """
+        west, south, east, north = self.box
+        across = (west <= longitudes) & (longitudes <= east)
+        near = np.flatnonzero(across & (south <= latitudes) & (latitudes <= north))
+        near = near[np.argsort(latitudes[near])]
+        xs, ys = longitudes[near], latitudes[near]
+        inside = np.zeros(len(near), dtype=bool)
+        edges = np.array(self._edges).reshape(-1, 4)
+        starts, ends = np.searchsorted(ys, edges[:, 0]), np.searchsorted(ys, edges[:, 1])
+        with np.errstate(over="ignore", invalid="ignore"):  # an edge that is all but level
+            for (lower, _, x, slope), start, end in zip(edges, starts, ends, strict=True):
+                inside[start:end] ^= xs[start:end] < x + (ys[start:end] - lower) * slope
+        found = np.zeros(len(longitudes), dtype=bool)
+        found[near] = inside
+        return found

@@ -225,3 +225,21 @@ def test_a_prior_of_two_calls_is_two_calls_more() -> None:
     best = loss(found)
     rng = np.random.default_rng(0)
     assert all(loss(found + 1e-3 * rng.normal(size=len(found))) > best for _ in range(20))
+
+
+def test_a_call_that_counts_twice_is_two_calls() -> None:
+    frame, y = calls_and_labels()
+    y[3, 0] = np.nan
+    twice = np.arange(80) % 3 == 0
+    fitted = CallClassifier(SETTINGS, C=BOTH).fit(frame, y)
+    matrix = fitted.features_.transform(frame)
+    weighted = CallClassifier(SETTINGS, C=BOTH).fit_heads(matrix, y, weights=1.0 + twice)
+    rows = np.r_[np.arange(80), np.flatnonzero(twice)]
+    repeated = CallClassifier(SETTINGS, C=BOTH).fit_heads(matrix[rows], y[rows])
+    for target in TARGETS:
+        assert weighted.heads_[target].coef_ == pytest.approx(
+            repeated.heads_[target].coef_, abs=1e-6
+        )
+    once = CallClassifier(SETTINGS, C=BOTH).fit(frame, y, weights=np.ones(80))
+    assert same(*((h.heads_[TARGETS[0]].coef_, h.heads_[TARGETS[0]].intercept_)
+                  for h in (fitted, once)))  # fmt: skip

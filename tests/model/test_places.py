@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -116,3 +117,31 @@ def test_slabs_change_nothing(
             if y1 <= y < y2 and x < x1 + (y - y1) * ((x2 - x1) / (y2 - y1)):
                 inside = not inside
         assert made.contains(x, y) == inside
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=3, max_size=60),
+    st.lists(
+        st.tuples(
+            st.floats(-10, 10) | st.integers(-9, 9) | st.just(math.nan),
+            st.floats(-10, 10) | st.integers(-9, 9) | st.just(math.nan),
+        ),
+        max_size=20,
+    ),
+)
+def test_many_at_once_are_placed_as_each_is(
+    corners: list[tuple[int, int]], points: list[tuple[float, float]]
+) -> None:
+    assume(len(set(corners)) >= 3)
+    made = outline(ring(*corners))
+    xs, ys = np.array(points, dtype=np.float64).reshape(-1, 2).T
+    assert made.contains_all(xs, ys).tolist() == [made.contains(x, y) for x, y in points]
+
+
+def test_an_edge_that_is_all_but_level() -> None:
+    made = outline(ring((0, 0), (150, 0), (150, 1), (-150, 5e-324)))
+    ys = np.array([0.0, 5e-324, 0.5])
+    assert made.contains_all(np.array([1.0, 1.0, 149.0]), ys).tolist() == [
+        made.contains(x, y) for x, y in zip((1.0, 1.0, 149.0), ys.tolist(), strict=True)
+    ]

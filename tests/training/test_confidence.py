@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from training.confidence import lower_bounds
+from training.confidence import interval, lower_bounds
 
 
 def bound(hits: list[int], clusters: list[int]) -> float:
@@ -55,3 +55,33 @@ def test_it_lies_below_the_truth_as_often_as_it_says(families: int, spread: floa
         hits = rng.random(len(clusters)) < own[clusters]
         kept += bool(lower_bounds(hits[:, None], clusters.astype(object))[0] <= 0.95)
     assert kept / 600 >= 0.93
+
+
+def test_both_bounds_of_independent_calls_are_clopper_and_pearson_s() -> None:
+    hits = np.arange(200) < 30
+    low, high = interval(hits, np.arange(200))
+    assert low == pytest.approx(beta.ppf(0.025, 30, 171), abs=2e-3)
+    assert high == pytest.approx(beta.ppf(0.975, 31, 170), abs=2e-3)
+    assert interval(hits, np.zeros(200, dtype=int)) == (0.0, 1.0)
+    assert interval(~hits, np.arange(200)) == pytest.approx((1 - high, 1 - low))
+
+
+def test_equal_weights_are_none() -> None:
+    rng = np.random.default_rng(5)
+    hits, clusters = rng.random((200, 3)) < (0.0, 0.7, 1.0), rng.integers(0, 50, 200)
+    expected = lower_bounds(hits, clusters)
+    assert lower_bounds(hits, clusters, weights=np.full(200, 7.3)) == pytest.approx(expected)
+
+
+def test_a_weighted_interval_holds_the_truth_as_often_as_it_says() -> None:
+    """Hits are drawn rarer than misses, and calls weighted by one over the chance of each."""
+    rng = np.random.default_rng(1)
+    kept = 0
+    for _ in range(600):
+        strata = rng.random(400) < 0.5
+        hits = rng.random(400) < np.where(strata, 0.9, 0.4)
+        drawn = rng.random(400) < np.where(strata, 0.3, 0.9)
+        weights = np.where(strata, 1 / 0.3, 1 / 0.9)[drawn]
+        low, high = interval(hits[drawn], np.arange(int(drawn.sum())), weights)
+        kept += low <= 0.65 <= high
+    assert 0.93 <= kept / 600 <= 0.99
