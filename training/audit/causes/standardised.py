@@ -210,7 +210,7 @@ def standardised(
             read = measure.value(table).astype("Float64")
         except KeyError:
             continue
-        value: Floats = read.to_numpy(np.float64, na_value=np.nan)
+        value: Floats = np.asarray(read.to_numpy(na_value=np.nan), dtype=np.float64)
         rows = among & ~np.isnan(value) & (weight > 0)
         y, w, c, own = value[rows], weight[rows], member[rows], group[rows]
         strata = [key[rows] for key in keys]
