@@ -171,3 +171,23 @@ def weighted_share(
         return mean(value, variance, clusters=len(sums))
     worth = float(total**2 / (weights**2).sum())
     return share(value, variance, worth=worth, clusters=len(sums))
+
+
+def paired_change(
+    first: NDArray[np.bool_], then: NDArray[np.bool_], weights: Floats, member: NDArray[np.int64]
+) -> Figure:
+    """Give the change of a share over the same calls: the share that became a hit, less that lost.
+
+    Where no call changed the interval is not of no width: it says how many others might.
+
+    Parameters
+    ----------
+    first, then : ndarray of shape (n_calls,)
+    weights : ndarray of shape (n_calls,)
+    member : ndarray of shape (n_calls,)
+    """
+    won, lost = (
+        weighted_share(hits.astype(np.float64), weights, member)
+        for hits in (then & ~first, first & ~then)
+    )
+    return difference(won, lost)

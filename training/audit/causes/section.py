@@ -22,8 +22,9 @@ class Table:
     columns : tuple of str
     rows : tuple of tuple of Cell
         Each as long as `columns`.
-    unit : {"share", "log-odds", "points"}
-        Of the figures: a share from 0 to 1, a difference in log-odds, or of a score from 0 to 1.
+    unit : {"share", "figure", "log-odds", "points"}
+        Of the figures: a share from 0 to 1, a plain figure, a difference in log-odds, or one of a
+        score from 0 to 1.
     """
 
     caption: str
@@ -55,6 +56,8 @@ class Table:
     def _number(self, value: float) -> str:
         if self.unit == "share":
             return f"{value:.1%}"
+        if self.unit == "figure":
+            return f"{value:.3f}"
         return f"{value:+.3f}" if self.unit == "log-odds" else f"{value:+.4f}"
 
 
