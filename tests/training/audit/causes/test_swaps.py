@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from data.call import Call
-from data.frame import to_frame
+from data.frame import to_calls, to_frame
 from model_service.model.release import Release, load_release, write_release
 from model_service.model.scorer import CategoryTable
 from tests.builders import KEY, make_scorer, release_files
@@ -21,9 +21,9 @@ from training.audit.causes.swaps import LIMIT, Swap, pairs, section, swap, unsup
 START = datetime(2026, 3, 2, 15, tzinfo=UTC)
 HOODS = ["Back Bay", "Roxbury", "Mattapan", "Downtown", "Charlestown"]
 SAYINGS = [
-    "my brother is hearing voices, not sleeping, no weapons",
-    "my son is suicidal, he doesn't have any weapons",
-    "he is sleeping in a car, there is no accident",
+    "my brother hearing voices, not sleeping, no weapons",
+    "brother suicidal, hearing voices, not sleeping, no knife",
+    "my son suicidal, hearing voices, knife",
     "CAR ACCIDENT, NO WEAPONS",
 ]
 
@@ -65,8 +65,9 @@ def test_a_model_that_looks_at_no_name_or_place_changes_nothing_by_them(blind: R
         assert made[kind].examples == ()
     assert made["name"].crisis.value == pytest.approx(0)
     assert (
+        # The plan serves some places and not others.
         made["neighbourhood of the call"].by_plan > 0
-    )  # the plan serves some places and not others
+    )
     assert made["name"].pairs == 40 * (len(shipped().names.sets) - 1)
 
 
@@ -108,15 +109,11 @@ def test_a_model_that_looks_at_a_name_is_found_in_its_set_alone(tmp_path: Path) 
 def test_the_same_call_is_swapped_alike_whatever_the_others(blind: Release) -> None:
     calls = frame()
     assert swap(blind, calls, calls["call_id"]) == swap(blind, calls, calls["call_id"])
-    from data.frame import to_calls
-
     one = to_calls(calls)[3]
     assert list(pairs(one, shipped(), HOODS)) == list(pairs(one, shipped(), HOODS))
 
 
 def test_a_pair_differs_in_what_is_swapped_alone() -> None:
-    from data.frame import to_calls
-
     for call in to_calls(frame(8)):
         for pair in pairs(call, shipped(), HOODS):
             first, then = pair.first.model_dump(), pair.then.model_dump()
