@@ -55,14 +55,14 @@ def period(release: Release, dataset: Dataset, calls: pd.DataFrame) -> pd.DataFr
         incident=dataset.incidents().loc[calls.index],
         hour=calls["received_at"].dt.tz_convert(zone).dt.hour,
         weight=1.0,
-        recommended_police=assessed["police"],
+        # The centre's own protocol counts as police: that is what happens today.
+        recommended_police=assessed["police"].fillna(True),
     )
     for column, (name, target) in enumerate(zip(("crisis", "risk"), TARGETS, strict=True)):
         table[name] = y[:, column]
         table[f"{name}_score"] = assessed[target]
-    low, high = release.thresholds["safety_risk"].low, release.thresholds[TARGETS[0]].high
-    table["crisis_flag"] = (table["crisis_score"] >= high).astype(float)
-    table["risk_flag"] = (table["risk_score"] >= (low or 0.0)).astype(float)
+        flag = (assessed[target] >= (release.thresholds[target].low or 0.0)).astype("boolean")
+        table[f"{name}_flag"] = flag.mask(assessed["abstained"])
     return table
 
 

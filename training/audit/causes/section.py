@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from html import escape
 from typing import Any
+
+import pandas as pd
 
 from training.metrics import Figure
 
@@ -37,6 +40,36 @@ class Table:
         lines = [f"{self.caption}\n", _row(self.columns), _row(["---"] * len(self.columns))]
         lines += [_row([self.word(cell) for cell in row]) for row in self.rows]
         return "\n".join(lines)
+
+    def html(self) -> str:
+        """Write the table in HTML, its caption above; figures stand to the right."""
+        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.columns)
+        body = "".join(
+            f"<tr>{''.join(self._cell(cell, first=not n) for n, cell in enumerate(row))}</tr>"
+            for row in self.rows
+        )
+        return (
+            f"<table><caption>{escape(self.caption)}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Give the table for a CSV file: a figure becomes three columns, its ends beside it."""
+        columns: dict[str, list[Any]] = {}
+        for place, name in enumerate(self.columns):
+            cells = [row[place] for row in self.rows]
+            if not any(isinstance(cell, Figure) for cell in cells):
+                columns[name] = cells
+                continue
+            for part, end in (("", "value"), (" low", "low"), (" high", "high")):
+                columns[name + part] = [getattr(cell, end, None) for cell in cells]
+        return pd.DataFrame(columns)
+
+    def _cell(self, cell: Cell, *, first: bool) -> str:
+        said = escape(self.word(cell))
+        if first:
+            return f'<th scope="row">{said}</th>'
+        return f"<td>{said}</td>" if isinstance(cell, str) else f'<td class="number">{said}</td>'
 
     def word(self, cell: Cell) -> str:
         """Write one cell; a blank one as a dash."""
@@ -92,6 +125,15 @@ class Section:
                 for table in self.tables
             ],
         }
+
+    def html(self) -> str:
+        """Write what stands below the title in HTML; every text is escaped."""
+        words = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.summary)
+        return words + "".join(table.html() for table in self.tables)
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Give the tables for CSV files, numbered from 1 in their order."""
+        return {str(number): table.frame() for number, table in enumerate(self.tables, 1)}
 
     def markdown(self) -> str:
         """Write the section in Markdown."""

@@ -88,11 +88,6 @@ def _flag(column: str, *, missed: bool = False) -> Column:
     return flag
 
 
-def _police(column: str) -> Column:
-    # The centre's own protocol (missing) is no recommendation of police.
-    return lambda table: table[column].astype("Float64").fillna(0.0)
-
-
 def _every(table: pd.DataFrame) -> pd.Series:
     return pd.Series(True, index=table.index)
 
@@ -104,11 +99,11 @@ MEASURES = (
     Measure("calls without a risk flagged as one", _flag("risk_flag"), _is("risk", 0)),
     Measure(
         "calls without a risk for which police are recommended",
-        _police("recommended_police"),
+        _flag("recommended_police"),
         _is("risk", 0),
     ),
     Measure(
-        "calls without a risk to which police were sent", _police("decided_police"), _is("risk", 0)
+        "calls without a risk to which police were sent", _flag("decided_police"), _is("risk", 0)
     ),
     Measure("mean crisis score", lambda table: table["crisis_score"], _every, binary=False),
     Measure("mean safety score", lambda table: table["risk_score"], _every, binary=False),
