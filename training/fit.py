@@ -33,7 +33,7 @@ from data.errors import InputError
 from data.history import columns
 from data.splits import temporal_split
 from model_service.model.classifier import CallClassifier, TooFewLabels, as_labels, labelled
-from model_service.model.features import Prior, Terms, build_features, concept_prior
+from model_service.model.features import Prior, build_features, concept_prior
 from model_service.model.plan import ResponsePlan, ThresholdSet
 from training.config import TrainingConfig
 from training.history import with_history
@@ -161,7 +161,7 @@ def forgetful(calls: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
 def _check_texts(calls: pd.DataFrame, config: TrainingConfig) -> None:
     """Refuse a text of which no term is kept, in words that say what to do."""
     for text in config.features.texts:
-        terms = Terms(text.ngrams)
+        terms = text.analyser
         seen = Counter(
             term for words in calls[text.column].fillna("") for term in set(terms(words))
         )

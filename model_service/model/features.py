@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import resources
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -24,6 +25,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from data.call import KNOWN_AT, Known
+from data.document import read_document
 from data.frame import ANSWER_COLUMNS
 from data.premise import WINDOWS
 from data.premise import columns as history_columns
@@ -61,6 +63,13 @@ CATEGORIES = (
 )
 
 
+@cache
+def other_languages() -> dict[str, frozenset[str]]:
+    """Read the common words of languages other than English, by tag (other_languages.yaml)."""
+    text = (resources.files(__package__) / "other_languages.yaml").read_text(encoding="utf-8")
+    return {tag: frozenset(words) for tag, words in read_document(text, quick=True).items()}
+
+
 class TextFeature(BaseModel):
     """Word n-grams of one text field, weighted by TF-IDF and scaled to unit length."""
 
@@ -69,6 +78,28 @@ class TextFeature(BaseModel):
     column: Literal["narrative", "call_type"]
     ngrams: int = Field(2, ge=1, le=3, description="Longest run of words that is one term.")
     min_calls: int = Field(5, ge=1, description="Calls a term must occur in to be kept.")
+    other_languages: tuple[str, ...] = Field(
+        default=(),
+        strict=False,
+        description="Languages whose common words (other_languages.yaml) are in no term: what is "
+        "said in them must not weigh, nor pass for words that the model knows.",
+    )
+
+    @field_validator("other_languages")
+    @classmethod
+    def _known(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(tags) - set(other_languages()))
+        if unknown:
+            known = ", ".join(other_languages())
+            raise ValueError(f"no words of the language {unknown[0]!r} are listed; known: {known}")
+        return tags
+
+    @property
+    def analyser(self) -> Terms:
+        """What makes the terms of a text."""
+        listed = other_languages()
+        without = frozenset(word for tag in self.other_languages for word in listed[tag])
+        return Terms(self.ngrams, without)
 
 
 class ConceptFeature(BaseModel):
@@ -170,19 +201,36 @@ class FeatureSettings(BaseModel):
 
 
 class Terms:
-    """Analyser of `TfidfVectorizer`: the word n-grams of a text (`data.text.tokenize`)."""
+    """Analyser of `TfidfVectorizer`: the word n-grams of a text (`data.text.tokenize`).
 
-    def __init__(self, longest: int) -> None:
+    Parameters
+    ----------
+    longest : int
+        Words in the longest term.
+    without : frozenset of str
+        Words that are in no term.
+    """
+
+    def __init__(self, longest: int, without: frozenset[str] = frozenset()) -> None:
         self.longest = longest
+        self.without = without
 
     def __call__(self, text: str) -> Sequence[str]:
         """Return the terms of a text, repeated as often as they occur."""
         # Call types are few and come again and again; narratives hardly ever do.
-        return _remembered(text, self.longest) if len(text) <= 200 else _terms(text, self.longest)
+        make = _remembered if len(text) <= 200 else _terms
+        return make(text, self.longest, self.without)
 
 
-def _terms(text: str, longest: int) -> tuple[str, ...]:
-    return tuple(term for term, _, _ in ngrams([t.text for t in tokenize(text)], longest))
+def _terms(text: str, longest: int, without: frozenset[str]) -> tuple[str, ...]:
+    words = [t.text for t in tokenize(text)]
+    if without.isdisjoint(words):
+        return tuple(term for term, _, _ in ngrams(words, longest))
+    return tuple(
+        term
+        for term, first, last in ngrams(words, longest)
+        if without.isdisjoint(words[first:last])
+    )
 
 
 _remembered = lru_cache(maxsize=4096)(_terms)
@@ -358,7 +406,7 @@ def build_features(settings: FeatureSettings) -> Pipeline:
         (
             text.column,
             TfidfVectorizer(
-                analyzer=Terms(text.ngrams),
+                analyzer=text.analyser,
                 min_df=text.min_calls,
                 sublinear_tf=True,
                 dtype=np.float64,

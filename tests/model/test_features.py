@@ -12,7 +12,14 @@ from pydantic import ValidationError
 from data.call import KNOWN_AT, Call, Known
 from data.dataset import Dataset
 from data.frame import to_frame
-from model_service.model.features import CATEGORIES, FeatureSettings, build_features
+from data.text import tokenize
+from model_service.model.concepts import concepts_text, matcher
+from model_service.model.features import (
+    CATEGORIES,
+    FeatureSettings,
+    build_features,
+    other_languages,
+)
 from training.pipeline import Trained
 
 NOON = datetime(2021, 10, 5, 16, tzinfo=UTC)
@@ -45,6 +52,10 @@ def settings(**changes: Any) -> FeatureSettings:
         ({"texts": [{"column": "call_id"}]}, "texts.0.column"),
         ({"texts": [{"column": "narrative", "ngrams": 0}]}, "texts.0.ngrams"),
         ({"texts": [{"column": "narrative", "min_calls": 0}]}, "texts.0.min_calls"),
+        (
+            {"texts": [{"column": "narrative", "other_languages": ["tlh"]}]},
+            "no words of the language 'tlh'",
+        ),
         ({"timezone": "Boston"}, "unknown time zone"),
         ({"weights": {"premise_id": 1.0}}, "no feature: premise_id"),
         ({"weights": {"priority": 0.0}}, "weights.priority"),
@@ -112,3 +123,29 @@ def test_the_order_and_the_company_of_calls_change_nothing(small: tuple[Dataset,
     apart = classifier.predict_proba(shuffled)
     positions = [calls.index.get_loc(label) for label in shuffled.index]
     np.testing.assert_array_equal(apart, together[positions])
+
+
+# --- other languages ------------------------------------------------------------------------------
+
+
+def test_words_of_other_languages_are_in_no_term() -> None:
+    said = "por favor venga rapido he has a knife tanpri"
+    texts = [{"column": "narrative", "ngrams": 2, "min_calls": 1, "other_languages": ["es", "ht"]}]
+    own = settings(texts=texts).texts[0]
+    terms = own.analyser(said)
+    assert {"he", "has a", "a knife"} <= set(terms)
+    assert not {"por", "rapido", "tanpri", "rapido he", "knife tanpri"} & set(terms)
+    plain = settings().texts[0]
+    assert plain.analyser(said) == tuple(said.split())
+
+
+def test_the_listed_words_are_as_the_model_reads_them_and_speak_of_nothing() -> None:
+    found = matcher(concepts_text())
+    for tag, words in other_languages().items():
+        assert words, tag
+        for word in words:
+            assert [token.text for token in tokenize(word)] == [word]
+            assert not found.automaton.knows(word)
+    assert not {"no", "me", "he", "a", "help", "son"} & frozenset().union(
+        *other_languages().values()
+    )

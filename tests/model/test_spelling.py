@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from data.text import tokenize
 from model_service.model.concepts import concepts_text, matcher, parse_concepts
+from model_service.model.rules import rule_reader, rules_text
 from model_service.model.spelling import SHORTEST, Spelling
 
 LISTED = ("suicide", "hearing", "voices", "knife", "weapon", "screaming")
@@ -79,3 +80,11 @@ def test_the_real_words_of_the_shipped_list_are_real() -> None:
     assert {"stubbing", "taker"} <= set(listed.real_words)
     spelling = Spelling(matcher(concepts_text()).automaton.words, listed.real_words)
     assert not any(spelling.meant(word) for word in listed.real_words)
+
+
+def test_a_name_or_a_word_of_another_language_is_no_slip() -> None:
+    rules, concepts = rule_reader(rules_text()), matcher(concepts_text())
+    for word in ("Meena", "Maina", "spera", "Ragini", "Harini"):
+        text = f"caller named {word}"
+        tokens = tokenize(text)
+        assert not rules.read(text, tokens) and not concepts.find(text, tokens), word
