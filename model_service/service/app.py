@@ -20,6 +20,7 @@ from model_service.model.release import Release
 from model_service.service.accounts import Accounts, AccountsUnavailable
 from model_service.service.assessor import Assessor
 from model_service.service.auth import ACCESS, PUBLIC, guard
+from model_service.service.console.errors import handle
 from model_service.service.database import check_sqlite
 from model_service.service.docs import add_docs
 from model_service.service.edge import Edge
@@ -31,7 +32,6 @@ from model_service.service.log.checkpointer import Checkpointer
 from model_service.service.modes import Modes
 from model_service.service.opening import open_spool, open_store
 from model_service.service.premises import Premises
-from model_service.service.problems import handle
 from model_service.service.readiness import Readiness
 from model_service.service.routes import (
     assessments,
@@ -41,10 +41,11 @@ from model_service.service.routes import (
     log,
     mode,
     model,
+    pages,
     tokens,
     units,
 )
-from model_service.service.routes.pages import add_pages
+from model_service.service.sessions import Sessions
 from model_service.service.settings import Settings
 from model_service.service.units import Units
 
@@ -165,6 +166,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.log = decisions
     app.state.checkpoints = checkpoints
     app.state.accounts = accounts
+    app.state.sessions = Sessions(
+        accounts,
+        lifetime=settings.session_hours * 3600,
+        idle=settings.session_idle_minutes * 60,
+        cache_seconds=settings.token_cache_seconds,
+    )
     app.state.releases = releases
     app.state.modes = modes = Modes(decisions)
     app.state.units = reports = Units(decisions)
@@ -182,14 +189,14 @@ def create_app(settings: Settings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     add_docs(app)
-    add_pages(app)
+    pages.add_pages(app)
     _check_access(app)
     return app
 
 
 def route_names(app: FastAPI) -> Iterator[str]:
     """Name every route and every mount of the application."""
-    for router in ROUTERS:
+    for router in (*ROUTERS, *pages.ROUTERS):
         for route in router.routes:
             yield str(getattr(route, "name", ""))
     for route in app.routes:

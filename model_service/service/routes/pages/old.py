@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import get_args
 
 from fastapi import FastAPI
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
-from starlette.staticfiles import StaticFiles
 
 from data.call import QUESTION_TEXTS, CallerRole
 from model_service.model.decision import OVERRIDE_REASONS
@@ -42,5 +40,3 @@ def add_pages(app: FastAPI) -> None:
         return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
 
     app.add_api_route("/", console, name="console", include_in_schema=False)
-    static = resources.files("model_service.service.console") / "static"
-    app.mount("/static", StaticFiles(directory=str(static)), name="console_static")
