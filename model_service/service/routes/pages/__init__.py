@@ -14,11 +14,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from model_service.service.console.page import Page
-from model_service.service.routes.pages import common, old, session
+from model_service.service.routes.pages import common, queue, session, typed
 
-ROUTERS = (session.router, common.router)
+ROUTERS = (queue.router, typed.router, session.router, common.router)
 
-NAVIGATION = (Page("help", "/help", "Help"),)
+NAVIGATION = (
+    Page("queue", "/", "Queue"),
+    Page("type_a_call", "/type", "Type a call"),
+    Page("help", "/help", "Help"),
+)
 """Pages in the order in which the navigation offers them; the first is where one lands."""
 
 
@@ -36,6 +40,5 @@ def add_pages(app: FastAPI) -> None:
     app.state.pages = NAVIGATION
     for router in ROUTERS:
         app.include_router(router)
-    old.add_pages(app)
     static = resources.files("model_service.service.console") / "static"
     app.mount("/static", _Static(directory=str(static)), name="console_static")

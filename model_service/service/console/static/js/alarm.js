@@ -8,8 +8,11 @@ export function raise(kind, words) {
   show();
 }
 
+// Returns whether it was raised.
 export function lift(kind) {
-  if (raised.delete(kind)) show();
+  const was = raised.delete(kind);
+  if (was) show();
+  return was;
 }
 
 function show() {
