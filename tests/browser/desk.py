@@ -90,6 +90,12 @@ class Desk:
         expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
         return self if path == "/" else self.open(path)
 
+    def queue(self, name: str = "desk") -> Desk:
+        """Sign in, which leads to the queue, and wait until its line is there."""
+        with self.page.expect_response("**/queue/events*"):
+            self.enter(name=name)
+        return self
+
     def ready(self) -> Desk:
         """Sign in and wait for the form in which a call is typed."""
         self.enter("/type")

@@ -48,14 +48,7 @@ def post(desk: Desk) -> Iterator[Post]:
 @pytest.fixture
 def desk(open_desk: OpenDesk) -> Desk:
     """A window on the queue."""
-    return listening(open_desk())
-
-
-def listening(desk: Desk, name: str = "desk") -> Desk:
-    """Open the queue and wait until the line is there."""
-    with desk.page.expect_response("**/queue/events*"):
-        desk.enter(name=name)
-    return desk
+    return open_desk().queue()
 
 
 def row(desk: Desk, assessment: dict[str, Any]) -> Locator:
@@ -144,7 +137,7 @@ def test_html_and_script_are_inert(desk: Desk, post: Post) -> None:
 def test_two_dispatchers_decide_on_one_call_and_both_see_both(
     desk: Desk, post: Post, open_desk: OpenDesk
 ) -> None:
-    second = listening(open_desk(), "other")
+    second = open_desk().queue("other")
     assessment = post(CRISIS)
     picked(desk, assessment)
     picked(second, assessment)
@@ -248,7 +241,7 @@ def test_a_session_that_ended_while_one_listens(desk: Desk, post: Post) -> None:
 def test_earlier_calls_come_when_one_looks_for_them(open_desk: OpenDesk, post: Post) -> None:
     for _ in range(40):
         post(CRISIS)
-    desk = listening(open_desk())
+    desk = open_desk().queue()
     rows = desk.page.locator("#rows li.call")
     expect(rows).to_have_count(25)
     desk.page.locator("#rows .more").scroll_into_view_if_needed()
