@@ -23,14 +23,19 @@ import structlog
 from model_service.service import telemetry
 from model_service.service.accounts import ROLES, Accounts, Identity, Role
 from model_service.service.app import create_app
+from model_service.service.cookies import NAME
 from model_service.service.loading import Releases
 from model_service.service.log import DecisionLog
 from model_service.service.log.erasure import Erased, erasable, erase
 from model_service.service.log.place import Place
 from model_service.service.opening import open_store
+from model_service.service.sessions import Sessions
 from model_service.service.settings import Settings
 from tests import stores
 from tests.builders import CHEAP, make_champion, make_settings
+
+OURS = {"sec-fetch-site": "same-origin", "x-crisiscall-console": "1"}
+"""What a browser sends with a request of a page of ours."""
 
 
 class Service:
@@ -90,6 +95,11 @@ class Service:
             accounts: Accounts = self.app.state.accounts
             self._tokens[role], _ = accounts.issue(Identity(role, cast(Role, role)))
         return self._tokens[role]
+
+    def cookie(self, role: str) -> str:
+        """Give a good cookie of a role's session."""
+        sessions: Sessions = self.app.state.sessions
+        return f"{NAME}={sessions.open(Identity(role, cast(Role, role)))}"
 
     def send(
         self, method: str, path: str, *, role: str | None = "dispatcher", **more: Any

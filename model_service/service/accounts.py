@@ -1,5 +1,7 @@
 """Who there is: users with their passwords, and the tokens of those who signed in.
 
+The consoles' sessions lie in the same file (`sessions.py`).
+
 Passwords are kept as Argon2 hashes, tokens as SHA-256: neither can be read back from the file.
 """
 
@@ -25,11 +27,11 @@ from model_service.service.database import connect
 Role = Literal["dispatcher", "supervisor", "auditor", "data_scientist", "cad", "administrator"]
 ROLES: tuple[str, ...] = get_args(Role)
 
+TOKEN_BYTES = 32
 MAX_PASSWORD = 1024
 """Characters that are looked at; no password that was made here is as long."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_TOKEN_BYTES = 32
 _PASSWORD_BYTES = 15
 _CACHED_TOKENS = 10_000
 _WAITING_SIGN_INS = 64
@@ -49,6 +51,13 @@ CREATE TABLE IF NOT EXISTS tokens (
     expires REAL NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS tokens_name ON tokens (name);
+CREATE TABLE IF NOT EXISTS sessions (
+    digest  TEXT PRIMARY KEY,
+    name    TEXT NOT NULL REFERENCES users (name),
+    expires REAL NOT NULL,
+    used    REAL NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS sessions_name ON sessions (name);
 CREATE TABLE IF NOT EXISTS failures (name TEXT NOT NULL, at REAL NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS failures_name ON failures (name, at);
 """
@@ -184,9 +193,9 @@ class Accounts:
             raise AccountError(f"no such role; the roles are {', '.join(ROLES)}")
         password = secrets.token_urlsafe(_PASSWORD_BYTES)
         hashed = self._hasher.hash(password)
-        if self._execute("SELECT 1 FROM users WHERE name = ?", name):
+        if self.execute("SELECT 1 FROM users WHERE name = ?", name):
             raise AccountError(f"user {name} is there already; `crisiscall users reset {name}`")
-        self._execute(
+        self.execute(
             "INSERT INTO users (name, role, password, created) VALUES (?, ?, ?, ?)",
             name,
             role,
@@ -197,7 +206,7 @@ class Accounts:
 
     def users(self) -> list[User]:
         """List the users by name."""
-        rows = self._execute("SELECT name, role, disabled FROM users ORDER BY name")
+        rows = self.execute("SELECT name, role, disabled FROM users ORDER BY name")
         return [
             User(name, role, bool(disabled), self._locked_for(name) > 0)
             for name, role, disabled in rows
@@ -212,7 +221,7 @@ class Accounts:
             If there is no such user.
         """
         self._require(name)
-        self._execute("UPDATE users SET disabled = 1 WHERE name = ?", name)
+        self.execute("UPDATE users SET disabled = 1 WHERE name = ?", name)
         self._end_sessions(name)
 
     def reset(self, name: str) -> str:
@@ -225,12 +234,12 @@ class Accounts:
         """
         self._require(name)
         password = secrets.token_urlsafe(_PASSWORD_BYTES)
-        self._execute(
+        self.execute(
             "UPDATE users SET password = ?, disabled = 0 WHERE name = ?",
             self._hasher.hash(password),
             name,
         )
-        self._execute("DELETE FROM failures WHERE name = ?", _name_digest(name))
+        self.execute("DELETE FROM failures WHERE name = ?", _name_digest(name))
         self._end_sessions(name)
         return password
 
@@ -261,15 +270,15 @@ class Accounts:
         if locked > 0:
             raise LockedOut(locked)
         now = self._clock()
-        self._execute("DELETE FROM failures WHERE at <= ?", now - self._window)
-        self._execute("INSERT INTO failures VALUES (?, ?)", _name_digest(name), now)
+        self.execute("DELETE FROM failures WHERE at <= ?", now - self._window)
+        self.execute("INSERT INTO failures VALUES (?, ?)", _name_digest(name), now)
         active = "SELECT role, password FROM users WHERE name = ? AND NOT disabled"
-        rows = self._execute(active, name)
+        rows = self.execute(active, name)
         role, hashed = rows[0] if rows else (None, None)
         right = await asyncio.to_thread(self._verify, password, hashed)
         if not right or role is None:
             return None
-        self._execute("DELETE FROM failures WHERE name = ?", _name_digest(name))
+        self.execute("DELETE FROM failures WHERE name = ?", _name_digest(name))
         return Identity(name, role)
 
     def _verify(self, password: str, hashed: str | None) -> bool:
@@ -287,10 +296,10 @@ class Accounts:
         str, float
             The token, and the seconds that it is good for.
         """
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        token = secrets.token_urlsafe(TOKEN_BYTES)
         now = self._clock()
-        self._execute("DELETE FROM tokens WHERE expires <= ?", now)
-        self._execute(
+        self.execute("DELETE FROM tokens WHERE expires <= ?", now)
+        self.execute(
             "INSERT INTO tokens VALUES (?, ?, ?, ?)",
             token_digest(token),
             identity.name,
@@ -307,7 +316,7 @@ class Accounts:
         if cached is not None and cached[1] > now:
             return cached[0]
         self._cache.pop(key, None)
-        rows = self._execute(
+        rows = self.execute(
             "SELECT users.name, users.role, tokens.expires FROM tokens JOIN users USING (name)"
             " WHERE digest = ? AND expires > ? AND NOT disabled",
             key,
@@ -326,11 +335,11 @@ class Accounts:
         """Make a token worthless, at once."""
         key = token_digest(token)
         self._cache.pop(key, None)
-        self._execute("DELETE FROM tokens WHERE digest = ?", key)
+        self.execute("DELETE FROM tokens WHERE digest = ?", key)
 
     def probe(self) -> None:
         """Find out whether the users can be read."""
-        self._execute("SELECT 1 FROM users LIMIT 1")
+        self.execute("SELECT 1 FROM users LIMIT 1")
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""
@@ -338,7 +347,8 @@ class Accounts:
         if connection is not None:
             connection.close(force=True)
 
-    def _execute(self, sql: str, *values: str | float) -> list[tuple[Any, ...]]:
+    def execute(self, sql: str, *values: str | float) -> list[tuple[Any, ...]]:
+        """Run a statement on the file; for what keeps its own table there."""
         try:
             if self._connection is None:
                 connection = connect(self._path, busy_timeout_ms=self._busy_timeout_ms, create=True)
@@ -351,16 +361,17 @@ class Accounts:
             raise AccountsUnavailable(f"the users can't be read ({kind})") from error
 
     def _require(self, name: str) -> None:
-        if not self._execute("SELECT 1 FROM users WHERE name = ?", name):
+        if not self.execute("SELECT 1 FROM users WHERE name = ?", name):
             raise AccountError("no such user; `crisiscall users list` shows those there are")
 
     def _end_sessions(self, name: str) -> None:
-        self._execute("DELETE FROM tokens WHERE name = ?", name)
+        self.execute("DELETE FROM tokens WHERE name = ?", name)
+        self.execute("DELETE FROM sessions WHERE name = ?", name)
         self._cache = {k: v for k, v in self._cache.items() if v[0].name != name}
 
     def _locked_for(self, name: str) -> int:
         now = self._clock()
-        times = self._execute(
+        times = self.execute(
             "SELECT at FROM failures WHERE name = ? AND at > ? ORDER BY at DESC LIMIT ?",
             _name_digest(name),
             now - self._window,

@@ -20,6 +20,9 @@ from model_service.model.release import Release
 from model_service.service.accounts import Accounts, AccountsUnavailable
 from model_service.service.assessor import Assessor
 from model_service.service.auth import ACCESS, PUBLIC, guard
+from model_service.service.console.board import Board
+from model_service.service.console.errors import handle
+from model_service.service.console.hub import AnnouncedLog, Hub
 from model_service.service.database import check_sqlite
 from model_service.service.docs import add_docs
 from model_service.service.edge import Edge
@@ -31,7 +34,6 @@ from model_service.service.log.checkpointer import Checkpointer
 from model_service.service.modes import Modes
 from model_service.service.opening import open_spool, open_store
 from model_service.service.premises import Premises
-from model_service.service.problems import handle
 from model_service.service.readiness import Readiness
 from model_service.service.routes import (
     assessments,
@@ -41,10 +43,11 @@ from model_service.service.routes import (
     log,
     mode,
     model,
+    pages,
     tokens,
     units,
 )
-from model_service.service.routes.pages import add_pages
+from model_service.service.sessions import Sessions
 from model_service.service.settings import Settings
 from model_service.service.units import Units
 
@@ -82,7 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
         If a route is not in the table of who may call what: the programmer's mistake.
     """
     check_sqlite()
-    decisions = DecisionLog(open_store(settings))
+    decisions = AnnouncedLog(open_store(settings))
     accounts = Accounts(
         settings.accounts_path,
         lifetime=settings.token_hours * 3600,
@@ -126,11 +129,13 @@ def create_app(settings: Settings) -> FastAPI:
         watching = [
             asyncio.create_task(releases.watch()),
             asyncio.create_task(keeping.watch(assessor.record_kept)),
+            asyncio.create_task(hub.follow()),
         ]
         witnessing = asyncio.create_task(checkpoints.watch())
         try:
             yield
         finally:
+            hub.close()
             for task in watching:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -165,6 +170,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.log = decisions
     app.state.checkpoints = checkpoints
     app.state.accounts = accounts
+    app.state.sessions = Sessions(
+        accounts,
+        lifetime=settings.session_hours * 3600,
+        idle=settings.session_idle_minutes * 60,
+        cache_seconds=settings.token_cache_seconds,
+    )
     app.state.releases = releases
     app.state.modes = modes = Modes(decisions)
     app.state.units = reports = Units(decisions)
@@ -178,18 +189,20 @@ def create_app(settings: Settings) -> FastAPI:
         hold_back=HoldBack(settings.holdback_key_path),
         keeping=keeping,
     )
+    app.state.board = board = Board(decisions, assessor, releases)
+    app.state.hub = decisions.hub = hub = Hub(decisions, board)
     app.state.readiness = Readiness(decisions, accounts, releases)
     for router in ROUTERS:
         app.include_router(router)
     add_docs(app)
-    add_pages(app)
+    pages.add_pages(app)
     _check_access(app)
     return app
 
 
 def route_names(app: FastAPI) -> Iterator[str]:
     """Name every route and every mount of the application."""
-    for router in ROUTERS:
+    for router in (*ROUTERS, *pages.ROUTERS):
         for route in router.routes:
             yield str(getattr(route, "name", ""))
     for route in app.routes:

@@ -103,6 +103,19 @@ class Settings(BaseSettings):
     token_cache_seconds: float = Field(
         2.0, ge=0, le=10, description="A revoked token or disabled user is out after this."
     )
+    session_hours: float = Field(
+        12.0, gt=0, le=24, description="A console's session ends after this …"
+    )
+    session_idle_minutes: float = Field(
+        120.0, gt=1, description="… or after this without anybody using it."
+    )
+    lock_minutes: float = Field(
+        30.0,
+        ge=0,
+        description="A console that nobody touches for this long asks for the password again, "
+        "without losing what was typed; 0 is never.",
+    )
+    place: str = Field("", description="Name of the centre, as every page of the console shows it.")
     lockout_failures: int = Field(5, ge=1, description="Failed sign-ins of one user …")
     lockout_minutes: float = Field(15.0, gt=0, description="… within this, and nobody gets in.")
     reload_seconds: float = Field(

@@ -36,6 +36,7 @@ from model_service.model.plan import plan_schema
 from model_service.service.accounts import ROLES
 from model_service.service.app import create_app
 from model_service.service.auth import ACCESS, PUBLIC
+from model_service.service.routes import pages
 from model_service.service.settings import PREFIX, Settings
 from tests.builders import make_settings
 from training.cli import cli
@@ -137,10 +138,11 @@ def roles_part() -> str:
     """Who may call what."""
     app = an_app()
     places = {name: place for name, (place, _) in operations(app.openapi()).items()}
-    for route in app.routes:
+    for route in (*app.routes, *(route for router in pages.ROUTERS for route in router.routes)):
         name, path = getattr(route, "name", None), getattr(route, "path", None)
         if name and path and name not in places:
-            places[str(name)] = f"GET {path}/…" if isinstance(route, Mount) else f"GET {path}"
+            method = next(iter(getattr(route, "methods", None) or ["GET"]))
+            places[str(name)] = f"{method} {path}" + ("/…" if isinstance(route, Mount) else "")
     rows = [["", *ROLES], ["---", *(":-:" for _ in ROLES)]]
     public = []
     for name, place in places.items():  # in the order of the API's description

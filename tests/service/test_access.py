@@ -4,9 +4,9 @@ import pytest
 
 from model_service.service.accounts import ROLES
 from model_service.service.app import create_app, route_names
-from model_service.service.auth import ACCESS, PUBLIC
+from model_service.service.auth import ACCESS, PAGES, PUBLIC
 from tests.builders import a_call, make_settings
-from tests.harness import Service, assert_problem
+from tests.harness import OURS, Service, assert_problem
 
 PATHS: dict[str, tuple[str, str]] = {
     "create_assessment": ("POST", "/v1/assessments"),
@@ -32,7 +32,16 @@ PATHS: dict[str, tuple[str, str]] = {
     "openapi": ("GET", "/openapi.json"),
     "docs": ("GET", "/docs"),
     "docs_static": ("GET", "/docs/static/swagger-ui.css"),
-    "console": ("GET", "/"),
+    "queue": ("GET", "/"),
+    "queue_rows": ("GET", "/queue/rows"),
+    "queue_events": ("GET", "/queue/events?stay=false"),
+    "type_a_call": ("GET", "/type"),
+    "call_detail": ("GET", "/calls/017aff46-9000-7000-8000-000000000000"),
+    "help": ("GET", "/help"),
+    "state": ("GET", "/state"),
+    "sign_in_page": ("GET", "/sign-in"),
+    "open_session": ("POST", "/session"),
+    "close_session": ("DELETE", "/session"),
     "console_static": ("GET", "/static/not-there"),
 }
 
@@ -47,7 +56,8 @@ def test_every_route_with_every_role_and_with_none(
     shared: Service, name: str, role: str | None
 ) -> None:
     method, path = PATHS[name]
-    response = shared.request(method, path, role=role)
+    headers = OURS if name in PAGES else {}
+    response = shared.request(method, path, role=role, headers=headers)
     allowed = ACCESS[name]
     if name == "sign_out" and role is not None:
         assert response.status_code == 204
@@ -60,6 +70,33 @@ def test_every_route_with_every_role_and_with_none(
         assert response.headers["www-authenticate"] == "Bearer"
     else:
         assert_problem(response, 403)
+
+
+@pytest.mark.parametrize("role", [*ROLES, None])
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_with_every_session_and_with_none(
+    shared: Service, name: str, role: str | None
+) -> None:
+    """As a browser asks for it: what is wrong is told as a page, and who is not known signs in."""
+    method, path = PATHS[name]
+    headers = {} if role is None else {"cookie": shared.cookie(role)}
+    if method != "GET":
+        headers |= OURS
+    response = shared.request(method, path, role=None, headers=headers)
+    allowed = PAGES[name]
+    if allowed is PUBLIC or role in allowed:
+        assert response.status_code not in (401, 403)
+    elif role is None:
+        assert (response.status_code, response.headers.get("location")) in (
+            (303, "/sign-in"),
+            (401, None),
+        )
+    else:
+        assert response.status_code == 403
+        assert "not allowed" in response.text.lower()
+    if response.headers.get("content-type", "").startswith("text/html"):
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        assert "unsafe" not in response.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize(
