@@ -331,7 +331,7 @@ def _likelihood_ratio(n: int, hits: int) -> Callable[[Ints, Ints], Floats]:
 
 @dataclass(frozen=True)
 class _Flat:
-    """A plane that touches the middle of the city: true to about 1 in 1,000 over 50 km."""
+    """A plane that touches the middle of the city: true to 1 in 250 within 25 km."""
 
     latitude: float
     longitude: float
