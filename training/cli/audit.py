@@ -67,6 +67,15 @@ _PATH = click.Path(path_type=Path)
     "--mapping", type=_PATH, default=None, help="With --log: what outcomes say of a call, as YAML."
 )
 @click.option(
+    "--boundaries",
+    type=_PATH,
+    default=None,
+    help="GeoJSON of neighbourhoods: calls are counted where their points lie, and maps drawn.",
+)
+@click.option(
+    "--name-property", default=None, help="With --boundaries: the property that holds a name."
+)
+@click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
@@ -86,6 +95,8 @@ def audit(
     until: datetime | None,
     plan: str | None,
     mapping: Path | None,
+    boundaries: Path | None,
+    name_property: str | None,
     out: Path | None,
     gate: bool,
     seed: int,
@@ -106,8 +117,9 @@ def audit(
     """
     from data.errors import InputError
     from model_service.model.plan import AuditRule, load_plan
-    from training.audit import people
+    from training.audit import options, people, places
     from training.audit.audit import audit as make
+    from training.audit.boundaries import read_boundaries
     from training.audit.gate import breaches, unknown
     from training.audit.groups import DEFAULT
     from training.audit.report import summary, write_report
@@ -117,6 +129,9 @@ def audit(
     if config is not None and folder is None:
         raise InputError("--config goes with --data: only a folder of calls has a split")
     period = _period(folder, log, scored, config, since, until, mapping, release, home)
+    drawn = None if boundaries is None else read_boundaries(boundaries, name_property)
+    if drawn is not None:
+        period, _ = places.located(period, drawn)
     if plan is not None:
         rule = load_plan(plan)[0].audit
     else:
@@ -127,7 +142,12 @@ def audit(
     made = make(period, by=columns, rule=rule, seed=seed, progress=progress)
     click.echo(summary(made))
     if out is not None:
-        sections = [section for section in (people.section(period, made),) if section is not None]
+        found = (
+            people.section(period, made),
+            places.section(period, made, drawn),
+            options.section(period, made),
+        )
+        sections = [section for section in found if section is not None]
         for path in write_report(made, out, sections):
             click.echo(f"written to {path}")
     if gate:
