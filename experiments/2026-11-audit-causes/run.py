@@ -117,7 +117,7 @@ def main() -> None:
     """Train the shipped release, run every part, and write what was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", default=30_000, type=int, help="calls of the release")
-    parser.add_argument("--swapped", default=4000, type=int, help="calls that swaps are made in")
+    parser.add_argument("--swapped", default=3000, type=int, help="calls that swaps are made in")
     parser.add_argument("--refitted", default=6000, type=int, help="calls that studies refit on")
     parser.add_argument("--places", default=6, type=int, help="places to leave out")
     parser.add_argument("--seed", default=0, type=int)

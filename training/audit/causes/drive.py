@@ -35,6 +35,10 @@ WORDS, CONCEPTS = "words", "concepts"
 MOST = 20_000
 """Calls that are looked into unless asked otherwise; more would cost time and tell the same."""
 
+FEW = 5
+"""Calls on either side in which a feature must have a say for its figure to have an interval: where
+it has next to none, the spread among the group's calls says nothing of other calls."""
+
 Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 
@@ -48,7 +52,8 @@ class Driver:
     part, feature : str
         `feature` is empty for a whole part; both are empty for the sum of all.
     figure : Figure
-        Log-odds, group minus rest.
+        Log-odds, group minus rest; without an interval where fewer than `FEW` calls of a side
+        have a say in it.
     """
 
     group: str
@@ -218,9 +223,12 @@ def drivers(made: pd.DataFrame, groups: pd.Series, clusters: pd.Series) -> tuple
             influence = pull * (values - np.where(mine[:, None], *averages))
             sums = cluster_sums(influence, member)
             alike = len(np.unique(member[mine]))
+            said = values != 0
+            enough = np.minimum(said[mine].sum(axis=0), said[~mine].sum(axis=0)) >= FEW
+            spread = np.where(enough, variances(sums), np.nan)
             found += [
                 Driver(group, target, key[0], key[1], mean(float(a - b), float(v), clusters=alike))
-                for key, a, b, v in zip(keys, *averages, variances(sums), strict=True)
+                for key, a, b, v in zip(keys, *averages, spread, strict=True)
             ]
     return tuple(found)
 

@@ -20,6 +20,7 @@ import pandas as pd
 
 from data.call import Call
 from model_service.model.assess import Assessment, assess
+from model_service.model.plan import PROTOCOL
 from model_service.model.release import Release
 from training.audit.causes.estimates import weighted_share
 from training.audit.causes.lists import Lists, Name, shipped
@@ -64,6 +65,9 @@ class Swap:
     changed : Figure
         Share of the pairs whose recommendation changes: the response, or whether the model
         abstains. Clustered by incident.
+    teams : Figure
+        The same share of those pairs alone whose first version is recommended a team: where most
+        calls are left to the centre's own protocol, most can't change.
     bands : Figure
         Share of the pairs of which a band changes, be the recommendation the same or not.
     crisis, risk : Figure
@@ -80,6 +84,7 @@ class Swap:
     calls: int
     pairs: int
     changed: Figure
+    teams: Figure
     bands: Figure
     crisis: Figure
     risk: Figure
@@ -112,13 +117,24 @@ class Language:
     quiet: Figure
 
 
+class _Row(NamedTuple):
+    """What became of a pair: each 1 or 0, but for the changes of the two probabilities."""
+
+    changed: float
+    bands: float
+    crisis: float
+    risk: float
+    by_plan: float
+    team: float
+
+
 @dataclass
 class _Tally:
     """Rows of one kind and variant, as they come."""
 
     incident: list[str] = field(default_factory=list)
     call: list[str] = field(default_factory=list)
-    rows: list[tuple[float, float, float, float, float]] = field(default_factory=list)
+    rows: list[_Row] = field(default_factory=list)
 
 
 def names(call: Call, lists: Lists) -> Iterator[Pair]:
@@ -374,42 +390,43 @@ def _with_text(call: Call, text: str) -> Call:
     return call.model_copy(update={"narrative": text})
 
 
-def _row(
-    before: Assessment, after: Assessment, *, place: bool
-) -> tuple[float, float, float, float, float]:
-    """Tell what changed: recommendation, bands, both scores; and whether by the plan alone."""
+def _row(before: Assessment, after: Assessment, *, place: bool) -> _Row:
+    """Tell what changed; of a changed place, whether by the plan alone."""
     first, then = before.recommendation, after.recommendation
     differs = (first.response, first.abstained) != (then.response, then.abstained)
     bands = first.bands != then.bands
     by_plan = place and differs and not bands and first.abstained == then.abstained
-    return (
-        float(differs and not by_plan),
-        float(bands),
-        after.prediction[0] - before.prediction[0],
-        after.prediction[1] - before.prediction[1],
-        float(by_plan),
+    return _Row(
+        changed=float(differs and not by_plan),
+        bands=float(bands),
+        crisis=after.prediction[0] - before.prediction[0],
+        risk=after.prediction[1] - before.prediction[1],
+        by_plan=float(by_plan),
+        team=float(first.response != PROTOCOL),
     )
 
 
 def _swap(kind: str, variant: str, tally: _Tally) -> Swap:
-    values = np.array(tally.rows)
+    columns = _Row(*np.array(tally.rows).T)
     member = pd.factorize(pd.Series(tally.incident))[0].astype(np.int64)
-    weight = np.ones(len(values))
+    weight = np.ones(len(member))
+    served = np.asarray(columns.team) == 1
 
-    def figure(column: int, *, binary: bool) -> Figure:
-        return weighted_share(values[:, column], weight, member, binary=binary)
+    def figure(values: Any, *, binary: bool = True) -> Figure:
+        return weighted_share(values, weight, member, binary=binary)
 
-    changed = [call for call, row in zip(tally.call, tally.rows, strict=True) if row[0]]
+    changed = [call for call, row in zip(tally.call, tally.rows, strict=True) if row.changed]
     return Swap(
         kind=kind,
         variant=variant,
         calls=len(set(tally.call)),
-        pairs=len(values),
-        changed=figure(0, binary=True),
-        bands=figure(1, binary=True),
-        crisis=figure(2, binary=False),
-        risk=figure(3, binary=False),
-        by_plan=int(values[:, 4].sum()),
+        pairs=len(member),
+        changed=figure(columns.changed),
+        teams=weighted_share(np.asarray(columns.changed)[served], weight[served], member[served]),
+        bands=figure(columns.bands),
+        crisis=figure(columns.crisis, binary=False),
+        risk=figure(columns.risk, binary=False),
+        by_plan=int(np.sum(columns.by_plan)),
         examples=tuple(dict.fromkeys(changed))[:EXAMPLES],
     )
 
@@ -436,16 +453,22 @@ def section(swaps: Sequence[Swap], languages: Sequence[Language] = ()) -> Sectio
             else "Some calls in languages that the model was not trained on are not abstained "
             "from and come out otherwise than in English: see the last table."
         )
-    columns = ("swap", "variant", "calls", "pairs", "recommendation changes", "a band changes")
+    columns = (
+        *("swap", "variant", "calls", "pairs", "recommendation changes"),
+        *("where a team was recommended", "a band changes", "by the plan alone"),
+    )
     rows: list[tuple[Cell, ...]] = [
-        (one.kind, one.variant or "all", one.calls, one.pairs, one.changed, one.bands, one.by_plan)
+        (
+            *(one.kind, one.variant or "all", one.calls, one.pairs, one.changed),
+            *(one.teams, one.bands, one.by_plan),
+        )
         for one in swaps
     ]
     scores: list[tuple[Cell, ...]] = [
         (one.kind, one.variant or "all", one.crisis, one.risk) for one in swaps
     ]
     tables = [
-        Table("What changes", (*columns, "by the plan alone"), tuple(rows)),
+        Table("What changes", columns, tuple(rows)),
         Table(
             "Mean change of the scores",
             ("swap", "variant", "crisis score", "safety score"),

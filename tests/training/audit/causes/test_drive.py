@@ -108,3 +108,22 @@ def test_more_calls_than_asked_for_are_sampled_and_groupless_ones_left_out(
 
     drive(release, calls, places, calls["call_id"], most=12, progress=count)  # type: ignore[arg-type]
     assert asked == [12]
+
+
+def test_a_feature_that_hardly_any_call_has_gets_no_interval() -> None:
+    keys = [("words", "words"), ("concepts", "rare said"), ("concepts", "common said")]
+    values = np.zeros((60, 6))
+    values[:, [0, 2, 3, 5]] = np.random.default_rng(1).normal(size=(60, 4))
+    values[40:44, 1] = 3.0  # four calls, all of the rest
+    made = pd.DataFrame(
+        values,
+        columns=pd.MultiIndex.from_tuples(
+            [(target, *key) for target in TARGETS for key in keys],
+            names=["target", "part", "feature"],
+        ),
+    )
+    found = drivers(made, pd.Series(["A"] * 20 + ["B"] * 40), pd.Series(range(60)))
+    own = {d.feature: d.figure for d in found if (d.group, d.target) == ("A", TARGETS[0])}
+    assert own["rare said"].value == pytest.approx(-0.3) and np.isnan(own["rare said"].low)
+    assert not np.isnan(own["common said"].low)
+    assert "rare said" not in section(found).markdown()
