@@ -139,8 +139,12 @@ def speed(calls: int) -> None:
         command = [sys.executable, "-m", "training.cli", "audit", "--scored", str(file)]
         subprocess.run([*command, "--out", str(out)], check=True)
         took = time.monotonic() - begun
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    print(f"{calls:,} calls, 25 neighbourhoods: {took:.0f} s, {memory:.2f} GB")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = used.ru_utime + used.ru_stime
+    print(
+        f"{calls:,} calls, 25 neighbourhoods: {took:.0f} s, of which a core was busy {busy:.0f} s; "
+        f"{used.ru_maxrss / 2**20:.2f} GB"
+    )
 
 
 def main() -> None:

@@ -161,7 +161,7 @@ def as_html(made: Audit, sections: Sequence[Section] = ()) -> str:
     css = (resources.files("training.audit") / "report.css").read_text(encoding="utf-8")
     return environment.get_template("report.html.j2").render(
         css=Markup(css),
-        headline=words.headline(made),
+        headline=words.headline(made).replace(" of 100", "\u00a0of\u00a0100"),
         how_sure=words.how_sure(made),
         audited=_audited(made),
         gate=[str(breach) for breach in breaches(made)] if _covered(made) else None,

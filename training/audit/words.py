@@ -65,17 +65,17 @@ _SENTENCES: dict[tuple[str, str], str] = {
     (DECISION, "false_negative_rate"): "{More} safety risks were sent no police {where}",
     (RECOMMENDATION, "crisis_without_team"): "{More} crises are recommended no crisis team {where}",
     (DECISION, "crisis_without_team"): "{More} crises were sent no crisis team {where}",
-    (RECOMMENDATION, "abstention_rate"): "The model has nothing to say on {more} calls {where}",
-    (RECOMMENDATION, "unserved_rate"): "A team fits {more} calls {where} and can't be sent",
+    (RECOMMENDATION, "abstention_rate"): "The model says nothing {more} often {where}",
+    (RECOMMENDATION, "unserved_rate"): "A team fits and can't be sent {more} often {where}",
     (DECISION, "override_rate"): "People override {more} recommendations {where}",
     (DECISION, "seconds_to_decide"): "People take {longer} to decide {where}",
 }
 
 _WHERE = {
     FIRST: "in {group}",
-    "language": "in the language “{group}”",
+    "language": "among calls in the language “{group}”",
     "caller_role": "where the caller is “{group}”",
-    "call_source": "that came in by “{group}”",
+    "call_source": "among calls by “{group}”",
     "hours": "in the hours {group}",
 }
 
@@ -106,18 +106,21 @@ def gap(value: float | None, unit: str) -> str:
     """Write a difference in its unit, with its sign; shares in points."""
     if value is None or not math.isfinite(value):
         return "–"
-    return {
+    said = {
         "share": f"{value * 100:+.1f}",
         "number": f"{value:+.2f}",
-        "seconds": f"{value:+.1f} s",
-    }[unit].replace("-", "−")
+        "seconds": f"{value:+.1f}",
+    }[unit]
+    if not said.strip("+-0."):
+        said = said[1:]  # nought has no sign
+    return said.replace("-", "−") + (" s" if unit == "seconds" else "")
 
 
 def where(by: str, group: str) -> str:
     """Say of which calls a group is."""
     parts = zip(by.split("×"), group.split(" × "), strict=False)
     return ", ".join(
-        _WHERE.get(part, f"with {part} “{{group}}”").format(group=name) for part, name in parts
+        _WHERE.get(part, f"where {part} is “{{group}}”").format(group=name) for part, name in parts
     )
 
 
@@ -125,8 +128,9 @@ def sentence(row: Mapping[Any, Any]) -> str:
     """Say in a sentence how a group differs from the rest."""
     key = (row["subject"], row["measure"])
     up = row["gap"] > 0
+    often = row["measure"] in ("abstention_rate", "unserved_rate")
     words = {
-        "more": "more" if up else "fewer",
+        "more": "more" if up else "less" if often else "fewer",
         "More": "More" if up else "Fewer",
         "longer": "longer" if up else "less time",
         "where": where(row["by"], row["group"]),
@@ -203,10 +207,10 @@ def how_sure(made: Audit) -> list[str]:
         "however the comparisons hang together."
     )
     said.append(
-        f"In {counts.get(DIFFERS, 0):,} the group differs. In {counts.get(NO_DIFFERENCE, 0):,} no "
-        "difference was found, and one that matters is ruled out. In "
-        f"{counts.get(INSUFFICIENT, 0):,} there is too little evidence to say either, which is no "
-        "equality."
+        f"In {counts.get(DIFFERS, 0):,} of all the group differs; in "
+        f"{counts.get(NO_DIFFERENCE, 0):,} no difference was found, and one that matters is ruled "
+        f"out; in {counts.get(INSUFFICIENT, 0):,} there is too little evidence to say either, "
+        "which is no equality."
     )
     return said
 

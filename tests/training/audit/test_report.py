@@ -69,7 +69,7 @@ def test_the_page_is_whole_and_needs_nothing_else(page: Page) -> None:
 def test_the_finding_stands_first(page: Page) -> None:
     said = headline(planted())
     assert said.startswith("The model misses more safety risks in West: ")
-    text = "".join(page.words)
+    text = "".join(page.words).replace("\u00a0", " ")
     assert text.index(said) < text.index("How sure") < text.index("What this audit cannot tell")
 
 
