@@ -20,18 +20,20 @@ from typing import cast
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
+from data.call import Call
 from model_service.service.accounts import ROLES, Role
 from model_service.service.routes.pages import NAVIGATION
 from tests.browser.desk import Desk, find_chromium, launch
 from tests.browser.reason import NO_BROWSER
 from tests.builders import add_users, make_settings
 from tests.harness import Process
+from training.cli.demo import FIRST_CALLS
 from training.cli.feeding import Caller, invented
 
 FOLDER = Path(__file__).parent / "pictures"
 SIZE = {"width": 1280, "height": 800}
-SEED = 7
-CALLS = 14
+SEED = 23
+CALLS = 24
 LARGEST = 100_000
 """Bytes of the largest picture."""
 
@@ -41,9 +43,13 @@ COLOURS = 40
 
 def queue(page: Page) -> None:
     """Calls some of which were decided, one of them open."""
-    for key in ("F8", "F2", "F8", "F2", "F9", "6", "F2"):
-        page.keyboard.press(key)
+    teams = page.locator("#rows li.call:has-text('clinician')")
+    for row, keys in ((teams.nth(2), "F8"), (teams.nth(0), "F9 6"), (teams.nth(1), "")):
+        row.get_by_role("button").click()
         page.wait_for_timeout(400)
+        for key in keys.split():
+            page.keyboard.press(key)
+            page.wait_for_timeout(400)
 
 
 def typed(page: Page) -> None:
@@ -60,6 +66,16 @@ SCENES: dict[str, Callable[[Page], None]] = {"queue": queue, "type_a_call": type
 """What happens on a page before its picture is taken."""
 
 
+def some_calls() -> Iterator[Call]:
+    """Give the calls that the pictures show; those of `make run` are the last ones."""
+    now = datetime.now(UTC)
+    for revisions in islice(invented(SEED), CALLS):
+        for call in revisions:
+            yield call.model_copy(update={"received_at": now})
+    for number, given in enumerate(FIRST_CALLS[:2]):
+        yield Call.model_validate({"call_id": f"FIRST-{number}", "received_at": now, **given})
+
+
 @contextmanager
 def a_service(home: Path) -> Iterator[tuple[Process, dict[str, str]]]:
     """Start a service on a copy of a home's release, with a user of every role and some calls."""
@@ -71,9 +87,8 @@ def a_service(home: Path) -> Iterator[tuple[Process, dict[str, str]]]:
         try:
             process.wait_ready()
             caller = Caller(process.url, "cad", users["cad"])
-            for revisions in islice(invented(SEED), CALLS):
-                for call in revisions:
-                    caller.send(call.model_copy(update={"received_at": datetime.now(UTC)}))
+            for call in some_calls():
+                caller.send(call)
             yield process, users
         finally:
             process.stop()
