@@ -88,7 +88,10 @@ class Desk:
         """Sign in and go to a page."""
         self.open("/sign-in").sign_in(name)
         expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
-        return self if path == "/" else self.open(path)
+        if path != "/":
+            self.open(path)
+        self.page.wait_for_load_state("load")
+        return self
 
     def queue(self, name: str = "desk") -> Desk:
         """Sign in, which leads to the queue, and wait until its line is there."""

@@ -209,9 +209,11 @@ def test_nothing_moves_under_the_mouse(desk: Desk, post: Post) -> None:
 def test_what_was_missed_is_there_when_the_line_is_back(desk: Desk, post: Post) -> None:
     before = post(CRISIS)
     expect(row(desk, before)).to_be_visible()
+    place = row(desk, before).bounding_box()
     desk.page.context.set_offline(True)
     desk.page.evaluate("document.querySelector('#stream > div').remove()")
     expect(desk.alarm).to_contain_text("Follow protocol", timeout=20_000)
+    assert row(desk, before).bounding_box() == place
     missed = post(ARMED)
     picked_row = row(desk, before).get_by_role("button")
     picked_row.click()

@@ -94,6 +94,23 @@ def test_the_lock_hides_everything_and_loses_nothing(desk: Desk) -> None:
     desk.expected("401")
 
 
+def test_a_console_that_nobody_touches_locks_itself(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    desk.page.clock.install()
+    desk.ready()
+    desk.narrative.fill("half a sen")
+    desk.page.clock.run_for("29:00")
+    expect(desk.page.locator("#locked")).to_be_hidden()
+    desk.page.keyboard.press("Shift")
+    desk.page.clock.run_for("29:00")
+    expect(desk.page.locator("#locked")).to_be_hidden()
+    desk.page.clock.run_for("02:00")
+    expect(desk.page.locator("#locked")).to_contain_text("Nobody touched this console")
+    desk.unlock()
+    assert desk.narrative.input_value() == "half a sen"
+    desk.complaints = []
+
+
 def test_a_reload_does_not_open_the_lock(desk: Desk) -> None:
     with desk.page.expect_response("**/session?why=locked"):
         desk.page.keyboard.press("F4")

@@ -60,7 +60,8 @@ def test_a_snippet_is_a_stretch_of_it(case: tuple[str, Any, Any], length: int, b
     kept = snippet(cut, length, before)
     words = "".join(piece.text for piece in kept if piece != Piece("…"))
     assert words in text
-    assert len(words) == min(length, len(text))
+    assert len(words) <= length
+    assert len(words) == len(text) or len(words) >= length - before
     first = next((piece.text for piece in cut if piece.kind), None)
     if first is not None and length > before:
         assert any(piece.kind and first.startswith(piece.text) for piece in kept)
@@ -90,6 +91,22 @@ def test_a_meaning_is_one_phrase_and_a_disqualifier_stands_apart() -> None:
         ("knife", "rules-out"),
     ]
     assert cut[-1].says == "rules a response out: weapon"
+
+
+def test_disqualifiers_on_each_other_are_one_mark() -> None:
+    text = "he threw a plate at the wall"
+    spans = [{"column": "narrative", "start": 3, "end": end} for end in (16, 28)]
+    found = [{"code": "weapon", "spans": spans[:1]}, {"code": "violence", "spans": spans[1:]}]
+    (_, mark) = pieces(text, None, found)
+    assert (mark.text, mark.kind) == ("threw a plate at the wall", "rules-out")
+    assert mark.says == "rules a response out: weapon, violence"
+
+
+def test_a_snippet_begins_with_a_word() -> None:
+    cut = pieces("the yard is full of people " * 9 + "knife", {"words": [word(243, 248, 0, 3)]}, [])
+    kept = snippet(cut, 60, 20)
+    assert kept[0] == Piece("…")
+    assert kept[1].text.split()[0] in ("is", "full", "of", "yard", "people", "the")
 
 
 def test_without_an_explanation_nothing_is_marked() -> None:

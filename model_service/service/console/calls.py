@@ -40,9 +40,15 @@ class Decided(NamedTuple):
     actor: str
     action: str
     response: str
-    words: str
+    team: str
+    told: str
     revision: int
     note: str | None
+
+    @property
+    def done(self) -> str:
+        """What was done, in a word."""
+        return words.ACTIONS[self.action]
 
 
 class Figure(NamedTuple):
@@ -230,6 +236,7 @@ def _decided(one: Mapping[str, Any], names: Mapping[str, str], zone: tzinfo | No
         one["actor"],
         one["action"],
         one["response"],
+        team,
         f"{action}: {team}{why}",
         one["revision"],
         one["note"],

@@ -119,6 +119,9 @@ Piece(text='…', kind=None, says='')]
             break
         at += len(piece.text)
     start = max(0, min(first - before, whole - length))
+    if start:  # at the beginning of a word, if one begins before the first mark
+        text = "".join(piece.text for piece in cut)
+        start = next((at + 1 for at in range(start, first) if text[at].isspace()), start)
     kept: list[Piece] = [Piece("…")] if start else []
     at = 0
     for piece in cut:
@@ -132,11 +135,21 @@ Piece(text='…', kind=None, says='')]
 def _ruling_out(
     disqualifiers: Iterable[Mapping[str, Any]],
 ) -> Iterator[tuple[int, int, Kind, str]]:
-    for one in disqualifiers:
-        for span in one.get("spans") or ():
-            if span["column"] == NARRATIVE:
-                says = f"{SAYS['rules-out']}: {one['code'].replace('_', ' ')}"
-                yield span["start"], span["end"], "rules-out", says
+    """Gather the places of disqualifiers; where several lie on each other, they are one."""
+    spans = sorted(
+        (span["start"], span["end"], one["code"].replace("_", " "))
+        for one in disqualifiers
+        for span in one.get("spans") or ()
+        if span["column"] == NARRATIVE
+    )
+    while spans:
+        start, end, code = spans.pop(0)
+        codes = {code: None}
+        while spans and spans[0][0] < end:
+            _, other, code = spans.pop(0)
+            end = max(end, other)
+            codes[code] = None
+        yield start, end, "rules-out", f"{SAYS['rules-out']}: {', '.join(codes)}"
 
 
 def _overlaps(phrase: _Phrase, taken: Iterable[tuple[int, int]]) -> bool:

@@ -41,6 +41,7 @@ export function listen(place, seen, names, hear) {
     if (status === 401) askAgain();
     else raise("line", GONE);
   });
+  document.addEventListener("session:locked", () => place.replaceChildren());
   document.addEventListener("session:open", renew);
   setInterval(() => {
     if (Date.now() - heard <= SILENT_MS || document.querySelector("dialog[open]")) return;
