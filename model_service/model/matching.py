@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from data.document import DocumentError, first_mistake, read_document
 from data.text import Token
-from model_service.model.phrases import Automaton, PhraseError, Phrases, sequences
+from model_service.model.automaton import Automaton
+from model_service.model.phrases import PhraseError, Phrases, parse
 
 Polarity = Literal["said", "denied", "asked", "past", "other", "supposed", "possible"]
 """How a thing was spoken of: said plainly, denied, asked and left open, of the past, of another
@@ -216,10 +217,6 @@ _YES_NO_REACH = 3
 """Words within which an answer must begin to be one where a text has no punctuation."""
 
 
-def _plain(token: Token) -> str:
-    return token.text.replace("'", "") if "'" in token.text else token.text
-
-
 class _Cue(NamedTuple):
     where: str
     kind: str
@@ -275,10 +272,10 @@ class PhraseMatcher:
         lists += [entry.exceptions for entry in listed.values()]
         lists += cues.values()
         self.automaton = Automaton(
-            [[s for phrase in phrases for s in sequences(phrase, sets)] for phrases in lists],
+            [[parse(phrase, sets) for phrase in phrases] for phrases in lists],
             sets,
             real_words,
-            shorter=strict,
+            strict=strict,
         )
         self._scopes = scopes
 
@@ -301,8 +298,7 @@ class PhraseMatcher:
         raw: list[tuple[int, int, int]] = []
         exceptions: list[tuple[int, int, int]] = []
         cues: list[_Cue] = []
-        words = [token.text if self._strict else _plain(token) for token in tokens]
-        for group, first, last in self.automaton.find(words):
+        for group, first, last in self.automaton.find([token.text for token in tokens]):
             if group >= 3 * n:
                 cues.append(_Cue(*self._cues[group - 3 * n], first, last))
             elif group >= 2 * n:
