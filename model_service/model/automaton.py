@@ -106,32 +106,38 @@ class Automaton:
         return self._words.knows(word)
 
     def find(self, words: Sequence[str]) -> list[tuple[int, int, int]]:
-        """Give (group, first, last) of every occurrence, in the order of `last`, then of group.
+        """Find all phrases in a text.
 
-        Of those of one group with the same last word, shorter ones come first.
+        Parameters
+        ----------
+        words : sequence of str
+
+        Returns
+        -------
+        list of (int, int, int)
+            Of every occurrence, in ascending order: the number of words up to its end, its group,
+            and how many words it spans.
         """
         if self.steps > MAX_STEPS:
             self._reset()
         if len(self._words) > MAX_KNOWN:
             self._words.clear()
         kinds = [*map(self._words.__getitem__, words), _END]
-        start = self._start
         found: list[tuple[int, int, int]] = []
-        for first, kind in enumerate(kinds):
-            state = start[kind]
-            last = first
+        for before, state in enumerate(map(self._start.__getitem__, kinds)):
+            last = before
             while state is not None:
                 last += 1
                 if state.found:
-                    found += [(last, group, last - first) for group in state.found]
+                    for group in state.found:
+                        found.append((last, group, last - before))
                     if not state.waiting:
                         break
                 state = state[kinds[last]]
         found.sort()
-        if not self._strict:
-            longest = {(last, group): length for last, group, length in found}
-            return [(group, last - length, last) for (last, group), length in longest.items()]
-        return [(group, last - length, last) for last, group, length in found]
+        if self._strict:
+            return found
+        return [(*end, length) for end, length in {each[:2]: each[2] for each in found}.items()]
 
     def beyond(self, places: Places) -> Places:
         """Give the places that those given lead to."""

@@ -36,7 +36,7 @@ from model_service.model.scorer import (
     MISSING,
     WEEKDAY,
     Outcomes,
-    ngrams,
+    runs,
 )
 
 CONCEPTS = "concepts"
@@ -182,7 +182,8 @@ class Terms:
 
 
 def _terms(text: str, longest: int) -> tuple[str, ...]:
-    return tuple(term for term, _, _ in ngrams([t.text for t in tokenize(text)], longest))
+    words = [token.text for token in tokenize(text)]
+    return tuple(term for n in range(1, longest + 1) for term in runs(words, n))
 
 
 _remembered = lru_cache(maxsize=4096)(_terms)

@@ -8,8 +8,10 @@ tell them apart; a list says which words are cues, and how far they reach.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
+from itertools import accumulate
 from typing import Literal, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -200,6 +202,7 @@ def shipped_list(name: str) -> str:
     return "".join((here / f"{part}.yaml").read_text("utf-8") for part in (name, "real_words"))
 
 
+_MARK = re.compile(r"[.?!;\n,/|-]")
 _HARD = re.compile(r"[.?!;\n]|\s[/|-]\s")
 _LOOK_BACK = 24
 """Words before a phrase in which cues are looked for; bounds the time that a phrase costs."""
@@ -217,11 +220,35 @@ _YES_NO_REACH = 3
 """Words within which an answer must begin to be one where a text has no punctuation."""
 
 
-class _Cue(NamedTuple):
-    where: str
-    kind: str
-    first: int
-    last: int
+_NEAR = frozenset(["before", "after", "around", "asked", "break", "turn", "present"])
+"""Cues that turn what stands in their own sentence."""
+
+
+_BEHIND = frozenset(["before", "asked", "break", "turn", "present"])
+_AHEAD = frozenset(["after", "break", "present", "yes", "no"])
+"""Cues that are looked for by their last word, and those that are by their first."""
+
+_Cue = tuple[str, str, int, int]
+"""Where a cue stands, its kind, its words `[first, last)`. No class: a text has some twenty."""
+
+
+class _Parts(NamedTuple):
+    """What a text is divided into.
+
+    Parameters
+    ----------
+    sentences, clauses : list of int
+        The number of each word's sentence, and that of its clause.
+    ends : list of int
+        The end of each sentence: its last word and one more.
+    asks : dict of int to bool
+        Sentence → whether it ends as a question; empty for a text without a question mark.
+    """
+
+    sentences: list[int]
+    clauses: list[int]
+    ends: list[int]
+    asks: dict[int, bool]
 
 
 class PhraseMatcher:
@@ -272,7 +299,8 @@ class PhraseMatcher:
         lists += [entry.exceptions for entry in listed.values()]
         lists += cues.values()
         self.automaton = Automaton(
-            [[parse(phrase, sets) for phrase in phrases] for phrases in lists],
+            # One at a time: so many trees at once keep the garbage collector busy.
+            [(parse(phrase, sets) for phrase in phrases) for phrases in lists],
             sets,
             real_words,
             strict=strict,
@@ -295,44 +323,46 @@ class PhraseMatcher:
             In the order of their last words; hits of one name do not overlap.
         """
         n = len(self.names)
-        raw: list[tuple[int, int, int]] = []
-        exceptions: list[tuple[int, int, int]] = []
-        cues: list[_Cue] = []
-        for group, first, last in self.automaton.find([token.text for token in tokens]):
-            if group >= 3 * n:
-                cues.append(_Cue(*self._cues[group - 3 * n], first, last))
-            elif group >= 2 * n:
-                exceptions.append((group - 2 * n, first, last))
-            else:
-                raw.append((group, first, last))
+        found = self.automaton.find([token.text for token in tokens])
+        raw = [(group, last - words, last) for last, group, words in found if group < 2 * n]
         if not raw:
             return []
-        parts = _sentences(text, tokens)
+        exceptions = [
+            (group - 2 * n, last - words, last)
+            for last, group, words in found
+            if 2 * n <= group < 3 * n
+        ]
+        cues = [
+            (*self._cues[group - 3 * n], last - words, last)
+            for last, group, words in found
+            if group >= 3 * n
+        ]
+        parts = _parts(text, tokens)
         # What ends with one sentence and begins with the next says nothing: "… emergency? Hold on".
-        raw = [hit for hit in raw if parts[0][hit[1]] == parts[0][hit[2] - 1]]
+        sentences, clauses = parts.sentences, parts.clauses
+        raw = [hit for hit in raw if sentences[hit[1]] == sentences[hit[2] - 1]]
         if self._strict:
-            clauses = parts[1]
             exceptions = [hit for hit in exceptions if clauses[hit[1]] == clauses[hit[2] - 1]]
             raw = [hit for hit in raw if hit[0] < n or clauses[hit[1]] == clauses[hit[2] - 1]]
             # "Not sure, he has a knife": no cue reads over a comma.
             cues = [
                 cue
                 for cue in cues
-                if clauses[cue.first] == clauses[cue.last - 1] or cue.where in ("yes", "no")
+                if clauses[cue[2]] == clauses[cue[3] - 1] or cue[0] in ("yes", "no")
             ]
         if exceptions:
-            raw = [hit for hit in raw if not _excepted(hit, exceptions)]
+            raw = _outside(raw, exceptions)
         hits = _undenied(_without_overlaps(raw), n)
         scene = _Scene(parts, hits, cues, self._scopes)
-        found: list[ConceptHit] = []
+        made: list[ConceptHit] = []
         for group, first, last in hits:
             if group >= n:
-                found.append(ConceptHit(self.names[group - n], "denied", first, last))
+                made.append(ConceptHit(self.names[group - n], "denied", first, last))
                 continue
             name = self.names[group]
             polarity = scene.polarity(name, first, last) if self._scoped[group] else "said"
-            found.append(ConceptHit(name, polarity, first, last))
-        return found
+            made.append(ConceptHit(name, polarity, first, last))
+        return made
 
 
 def _cues(scopes: Scopes) -> Iterator[tuple[tuple[str, str], Phrases]]:
@@ -358,60 +388,76 @@ class _Scene:
 
     def __init__(
         self,
-        parts: tuple[list[int], list[int], dict[int, bool]],
+        parts: _Parts,
         hits: Sequence[tuple[int, int, int]],
         cues: Sequence[_Cue],
         scopes: Scopes,
     ) -> None:
-        self.sentences, self.clauses, self.asks = parts
+        self.sentences, self.clauses, self._ends, self.asks = parts
         self._scopes = scopes
+        self._furthest = max(scopes.after_reach.values(), default=0)
         self._covered = {word for _, first, last in hits for word in range(first, last)}
-        self._ends = {number: last for last, number in enumerate(self.sentences, 1)}
         self._by_last: dict[int, list[_Cue]] = {}
         self._by_first: dict[int, list[_Cue]] = {}
-        self._around: dict[int, list[_Cue]] = {}
-        self._turns = [cue for cue in cues if cue.where == "turn"]
-        self._later: list[_Cue] = []
-        self._over: dict[str, list[_Cue]] = {}
-        plain = [cue for cue in cues if cue.where == "plain"]
+        # Sentence → kind → where the last of its cues ends: no other reaches where that does not.
+        self._around: dict[int, dict[str, int]] = {}
+        self._turns: list[int] = []
+        self._later: dict[str, list[int]] = {}
+        self._over: dict[str, list[int]] = {}
+        covered, sentences = self._covered, self.sentences
+        with_hits = {sentences[first] for _, first, _ in hits}
+        plain = _Spans(cue[2:] for cue in cues if cue[0] == "plain")
         for cue in cues:
+            where, kind, first, last = cue
+            if (
+                where in _NEAR
+                and sentences[first] not in with_hits
+                and sentences[last - 1] not in with_hits
+            ):
+                continue
+            if where == "turn":
+                self._turns.append(first)
             # "don't" in "don't want to live" denies nothing.
-            if cue.where != "present" and self._covered.issuperset(range(cue.first, cue.last)):
+            if where != "present" and first in covered and covered.issuperset(range(first, last)):
                 continue
-            if plain and any(p.first <= cue.first and cue.last <= p.last for p in plain):
+            if plain.furthest(first + 1) >= last:
                 continue
-            if cue.where == "around":
-                self._around.setdefault(self.sentences[cue.first], []).append(cue)
-            elif cue.where == "later":
-                self._later.append(cue)
-            elif cue.where == "over":
-                self._over.setdefault(cue.kind, []).append(cue)
-            else:
-                self._by_last.setdefault(cue.last, []).append(cue)
-                self._by_first.setdefault(cue.first, []).append(cue)
+            if where in _BEHIND:
+                self._by_last.setdefault(last, []).append(cue)
+            if where in _AHEAD:
+                self._by_first.setdefault(first, []).append(cue)
+            elif where == "around":
+                self._around.setdefault(sentences[first], {})[kind] = last
+            elif where == "later":
+                self._later.setdefault(kind, []).append(first)
+            elif where == "over":
+                self._over.setdefault(kind, []).append(first)
+        for places in (self._turns, *self._later.values(), *self._over.values()):
+            places.sort()
 
     def polarity(self, name: str, first: int, last: int) -> str:
         """Say how the words `[first, last)`, which name something, were spoken of."""
         near = self._before(first)
-        if self._asks_shortly(self.sentences[first]) or self._tagged(last):
+        sentence = self.sentences[first]
+        if self.asks and (self._asks_shortly(sentence) or self._tagged(last)):
             near.add("question")
-        if "question" in near and self.asks.get(self.sentences[first]) is not False:
+        if "question" in near and self.asks.get(sentence) is not False:
             answer = self._answer(last)
             if answer is not None:
                 return answer
-            if self.asks.get(self.sentences[first]):
+            if self.asks.get(sentence):
                 return "asked"
         near |= self._after(last)
-        near |= {
-            cue.kind
-            for cue in self._around.get(self.sentences[first], ())
-            if not any(cue.last <= turn.first < first for turn in self._turns)
-        }
-        for cue in self._later:
-            if last <= cue.first <= last + _TAKEN_BACK:
-                near.add(cue.kind)
-        if any(last <= cue.first <= last + _TAKEN_BACK for cue in self._over.get(name, ())):
+        for kind, end in self._around.get(sentence, {}).items():
+            if not _within(self._turns, end, first):
+                near.add(kind)
+        for kind, places in self._later.items():
+            if _within(places, last, last + _TAKEN_BACK + 1):
+                near.add(kind)
+        if _within(self._over.get(name, ()), last, last + _TAKEN_BACK + 1):
             near.add("past")
+        if not near:
+            return "said"
         return next((polarity for kind, polarity in _CUES.items() if kind in near), "said")
 
     def _asks_shortly(self, sentence: int) -> bool:
@@ -419,7 +465,8 @@ class _Scene:
         limit = self._scopes.short_question
         if not limit or not self.asks.get(sentence):
             return False
-        return self._ends[sentence] - self._ends.get(sentence - 1, 0) <= limit
+        begin = self._ends[sentence - 1] if sentence else 0
+        return self._ends[sentence] - begin <= limit
 
     def _tagged(self, last: int) -> bool:
         """Tell whether a statement is asked back and answered no: "A knife, you said? / No"."""
@@ -428,7 +475,7 @@ class _Scene:
         return (
             self.asks.get(sentence, False)
             and end - last <= _TAG
-            and any(cue.where == "no" for cue in self._by_first.get(end, ()))
+            and any(cue[0] == "no" for cue in self._by_first.get(end, ()))
         )
 
     def _before(self, first: int) -> set[str]:
@@ -437,56 +484,58 @@ class _Scene:
         between = 0
         broken = present = False
         turned = any(self._opens(cue) for cue in self._by_first.get(first, ()))
-        scopes = self._scopes
+        scopes, sentences, clauses, covered = (
+            self._scopes,
+            self.sentences,
+            self.clauses,
+            self._covered,
+        )
         for end in range(first, max(0, first - _LOOK_BACK), -1):
-            if self.sentences[end - 1] != self.sentences[first]:
+            if sentences[end - 1] != sentences[first]:
                 break
             cues = self._by_last.get(end, ())
-            for cue in cues:
-                if self.sentences[cue.first] != self.sentences[first]:
+            for where, kind, begin, _ in cues:
+                if sentences[begin] != sentences[first]:
                     continue
-                if cue.where == "asked":
+                if where == "asked":
                     if between <= scopes.reach["asked"]:
                         found.add("question")
-                elif cue.where == "before":
-                    kind = cue.kind
+                elif where == "before":
                     ended = broken
                     if kind in scopes.far:
                         ended = turned or (present and _CUES[kind] == "past")
-                    same = kind not in scopes.bound or self.clauses[end - 1] == self.clauses[first]
+                    same = kind not in scopes.bound or clauses[end - 1] == clauses[first]
                     # "weapons denied, off meds": it denies what stands before it.
-                    taken = kind == "denied_list" and cue.first - 1 in self._covered
+                    taken = kind == "denied_list" and begin - 1 in covered
                     if same and not ended and not taken and between <= scopes.reach[kind]:
                         found.add(kind)
             for cue in cues:
-                broken = broken or cue.where == "break"
-                present = present or cue.where == "present"
-                turned = turned or cue.where == "turn" or self._opens(cue)
-            between += end - 1 not in self._covered
+                broken = broken or cue[0] == "break"
+                present = present or cue[0] == "present"
+                turned = turned or cue[0] == "turn" or self._opens(cue)
+            between += end - 1 not in covered
         return found
 
     def _opens(self, cue: _Cue) -> bool:
         """Tell whether a cue speaks of now and opens a clause: "…, he's"."""
-        return (
-            cue.where == "present"
-            and cue.first > 0
-            and self.clauses[cue.first - 1] != self.clauses[cue.first]
-        )
+        where, _, first, _ = cue
+        return where == "present" and first > 0 and self.clauses[first - 1] != self.clauses[first]
 
     def _after(self, last: int) -> set[str]:
         """Name the kinds of cues that follow upon the word before `last`."""
         found: set[str] = set()
         reach = self._scopes.after_reach
-        for first in range(last, last + 1 + max(reach.values(), default=0)):
+        for first in range(last, last + 1 + self._furthest):
             if self._ends[self.sentences[last - 1]] <= first:
                 break
-            for cue in self._by_first.get(first, ()):
-                if cue.where == "after":
-                    near = first - last <= reach.get(cue.kind, 0)
+            cues = self._by_first.get(first, ())
+            for where, kind, _, end in cues:
+                if where == "after":
+                    near = first - last <= reach.get(kind, 0)
                     same = self.clauses[first] == self.clauses[last - 1]
-                    if near and same and cue.last not in self._covered:
-                        found.add(cue.kind)
-            if any(c.where == "break" for c in self._by_first.get(first, ())):
+                    if near and same and end not in self._covered:
+                        found.add(kind)
+            if any(cue[0] == "break" for cue in cues):
                 break
         return found
 
@@ -496,19 +545,45 @@ class _Scene:
         places = [(start, 1)] if self.asks else [(start, 1), (last, _YES_NO_REACH)]
         for begin, reach in places:
             for first in range(begin, begin + reach):
-                kinds = {cue.where for cue in self._by_first.get(first, ())}
-                if "no" in kinds:
+                answers = {where for where, _, _, _ in self._by_first.get(first, ())}
+                if "no" in answers:
                     return "denied"
-                if "yes" in kinds:
+                if "yes" in answers:
                     return "said"
         return None
 
 
-def _excepted(hit: tuple[int, int, int], exceptions: Iterable[tuple[int, int, int]]) -> bool:
-    """Tell whether words of a hit belong to something that only looks like it."""
-    return any(
-        group == hit[0] and first < hit[2] and hit[1] < last for group, first, last in exceptions
-    )
+class _Spans:
+    """Runs of words `[first, last)`: how far those reach that begin before a word."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
+        ordered = sorted(spans)
+        self._firsts = [first for first, _ in ordered]
+        self._reach = list(accumulate((last for _, last in ordered), max))
+
+    def furthest(self, before: int) -> int:
+        """Give the furthest end of those that begin before a word; 0 where none does."""
+        at = bisect_left(self._firsts, before)
+        return self._reach[at - 1] if at else 0
+
+
+def _within(places: Sequence[int], first: int, end: int) -> bool:
+    """Tell whether one of some places, in ascending order, lies in `[first, end)`."""
+    at = bisect_left(places, first)
+    return at < len(places) and places[at] < end
+
+
+_Found = tuple[int, int, int]
+"""A group, and the words `[first, last)` in which it was found."""
+
+
+def _outside(hits: Sequence[_Found], others: Iterable[_Found]) -> list[_Found]:
+    """Leave out the hits of which a word belongs to another thing of the same group."""
+    by_group: dict[int, list[tuple[int, int]]] = {}
+    for group, first, last in others:
+        by_group.setdefault(group, []).append((first, last))
+    spans = {group: _Spans(found) for group, found in by_group.items()}
+    return [hit for hit in hits if hit[0] not in spans or spans[hit[0]].furthest(hit[2]) <= hit[1]]
 
 
 def _without_overlaps(raw: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
@@ -525,42 +600,38 @@ def _without_overlaps(raw: Sequence[tuple[int, int, int]]) -> list[tuple[int, in
     return hits
 
 
-def _undenied(hits: Sequence[tuple[int, int, int]], names: int) -> list[tuple[int, int, int]]:
+def _undenied(hits: Sequence[_Found], names: int) -> list[_Found]:
     """Leave out what stands within a denial of the same name: "not violent" says no violence."""
     denials = [(group - names, first, last) for group, first, last in hits if group >= names]
-    if not denials:
-        return list(hits)
-    return [hit for hit in hits if hit[0] >= names or not _excepted(hit, denials)]
+    return _outside(hits, denials) if denials else list(hits)
 
 
-def _sentences(text: str, tokens: Sequence[Token]) -> tuple[list[int], list[int], dict[int, bool]]:
-    """Give sentences and clauses numbers; tell which sentences end as a question.
-
-    A text without any question mark says nothing of its questions.
-    """
-    clauses: list[int] = []
+def _parts(text: str, tokens: Sequence[Token]) -> _Parts:
+    """Divide a text into sentences and clauses, and tell which sentences end as a question."""
+    starts = [token.start for token in tokens]
+    parts = _Parts([], [], [], {})
+    sentences, clauses, ends, asks = parts
     clause = 0
-    numbers: list[int] = []
-    number = 0
-    asks: dict[int, bool] = {}
     marks = "?" in text
-    end = 0
-    previous = ""
-    for token in tokens:
-        between = text[end : token.start]
-        if between == ". " and previous in _ABBREVIATED:
-            between = " "
-        previous = token.text
-        if numbers and len(between) > 1 and _HARD.search(between):
+    # The words before which a mark stands; all others go on as the one before them.
+    parted = {bisect_right(starts, mark.start()) for mark in _MARK.finditer(text)}
+    for at in sorted(parted - {len(tokens)}):
+        between = text[tokens[at - 1].end if at else 0 : starts[at]]
+        if at and between == ". " and tokens[at - 1].text in _ABBREVIATED:
+            continue
+        hard = at and len(between) > 1 and _HARD.search(between)
+        if not hard and "," not in between:
+            continue
+        sentences += [len(ends)] * (at - len(sentences))
+        clauses += [clause] * (at - len(clauses))
+        clause += 1
+        if hard:
             if marks:
-                asks[number] = "?" in between
-            number += 1
-            clause += 1
-        elif "," in between:
-            clause += 1
-        numbers.append(number)
-        clauses.append(clause)
-        end = max(end, token.end)
+                asks[len(ends)] = "?" in between
+            ends.append(at)
+    sentences += [len(ends)] * (len(tokens) - len(sentences))
+    clauses += [clause] * (len(tokens) - len(clauses))
     if marks:
-        asks[number] = "?" in text[end:]
-    return numbers, clauses, asks
+        asks[len(ends)] = "?" in text[tokens[-1].end :]
+    ends.append(len(tokens))
+    return parts

@@ -44,7 +44,7 @@ def occurrences(
     *,
     shorter: bool,
 ) -> list[tuple[int, int, int]]:
-    """Give (group, first, last) of every occurrence, in the order of `Automaton.find`."""
+    """Find all phrases in a text, as `Automaton.find` gives them."""
     every = sorted(
         {
             (last, group, last - first)
@@ -54,9 +54,9 @@ def occurrences(
             for last in ends(phrase, words, first, sets)
         }
     )
-    if not shorter:
-        every = [(*key, size) for key, size in {each[:2]: each[2] for each in every}.items()]
-    return [(group, last - size, last) for last, group, size in every]
+    if shorter:
+        return every
+    return [(*end, length) for end, length in {each[:2]: each[2] for each in every}.items()]
 
 
 def spelt(choice: Choice, sets: Mapping[str, Sequence[str]]) -> list[list[str]]:
