@@ -9,12 +9,22 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Literal, NamedTuple
 
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*(?:(?<=[a-z]{2}in)'(?!\w))?")
 """A word, with its inner apostrophes and with the one that stands for a dropped g."""
 
+_ASCII_TOKEN = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*(?:(?<=[a-z]{2}in)'(?!\w))?", re.ASCII)
+"""The same for a folded text of ASCII alone, read in half the time."""
+
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'"})
+_TYPOGRAPHY = _APOSTROPHES | str.maketrans(
+    "\u201c\u201d\u201e\u2013\u2014\u2026\u00a0\u2022\u00b7", '"""--. **'
+)
+"""What word processors put for signs of ASCII; one character for one, so that places stay."""
+_CONTROL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _HAS_DIGIT = re.compile(r"\d")
 
 LOOK_ALIKES: dict[str, str] = {
@@ -73,6 +83,10 @@ class Token(NamedTuple):
     text: str
     start: int
     end: int
+
+
+_token: Callable[[tuple[str, int, int]], Token] = partial(tuple.__new__, Token)
+"""Makes a token in half the time that its own constructor takes."""
 
 
 def _fold(text: str) -> tuple[str, list[int]]:
@@ -147,6 +161,7 @@ def _nearest(kinds: list[_Kind]) -> list[_Kind | None]:
     return nearest
 
 
+@lru_cache(maxsize=2**16)
 def _spelt(word: str) -> str:
     """Give "hearin'" its g, and mask digits."""
     return word[:-1] + "g" if word[-1] == "'" else mask(word)
@@ -189,9 +204,17 @@ def tokenize(text: str) -> list[Token]:
     >>> (token.start, token.end)
     (2, 8)
     """
-    if text.isascii():
-        folded = text.lower().replace("`", "'")
-        return [Token(_spelt(m[0]), m.start(), m.end()) for m in _TOKEN.finditer(folded)]
+    plain = text.translate(_TYPOGRAPHY)
+    if plain.isascii() and (text.isascii() or not _CONTROL.search(plain)):
+        folded = plain.lower()
+        tokens = []
+        end = 0
+        for word in _ASCII_TOKEN.findall(folded):
+            # Between words stands nothing that a word begins with: the next place is the word's.
+            start = folded.find(word, end)
+            end = start + len(word)
+            tokens.append(_token((_spelt(word), start, end)))
+        return tokens
     folded, origin = _fold(text)
     return [
         Token(_spelt(m[0]), origin[m.start()], _after_marks(text, origin[m.end() - 1] + 1))

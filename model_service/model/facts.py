@@ -7,6 +7,7 @@ never a no: what was neither answered nor denied is not known.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from data.call import Answer, Call, Question
@@ -123,7 +124,9 @@ def facts_of(call: Call, scored: Scored, codes: Iterable[str], rules: RuleReader
             spans.setdefault(fact, []).append(span)
     answers = call.answers
     return {
-        code: _fact(code, answers.get(code), tuple(spans.get(code, ())))  # type: ignore[call-overload]
+        code: _fact(code, answers.get(code), tuple(spans[code]))  # type: ignore[call-overload]
+        if code in spans
+        else _unsaid(code, answers.get(code))  # type: ignore[call-overload]
         for code in codes
     }
 
@@ -131,6 +134,12 @@ def facts_of(call: Call, scored: Scored, codes: Iterable[str], rules: RuleReader
 def with_answer(fact: Fact, answer: Answer | None) -> Fact:
     """Say what would be known with another answer."""
     return _fact(fact.code, answer, fact.spans)
+
+
+@lru_cache(maxsize=256)
+def _unsaid(code: str, answer: Answer | None) -> Fact:
+    """Say what is known of what the narrative says nothing of: the same in every call."""
+    return _fact(code, answer, ())
 
 
 def _fact(code: str, answer: Answer | None, spans: tuple[Span, ...]) -> Fact:

@@ -38,7 +38,7 @@ from model_service.model.scorer import (
     MISSING,
     WEEKDAY,
     Outcomes,
-    ngrams,
+    runs,
 )
 
 CONCEPTS = "concepts"
@@ -223,13 +223,14 @@ class Terms:
 
 
 def _terms(text: str, longest: int, without: frozenset[str]) -> tuple[str, ...]:
-    words = [t.text for t in tokenize(text)]
+    words = [token.text for token in tokenize(text)]
     if without.isdisjoint(words):
-        return tuple(term for term, _, _ in ngrams(words, longest))
+        return tuple(term for n in range(1, longest + 1) for term in runs(words, n))
     return tuple(
         term
-        for term, first, last in ngrams(words, longest)
-        if without.isdisjoint(words[first:last])
+        for n in range(1, longest + 1)
+        for first, term in enumerate(runs(words, n))
+        if without.isdisjoint(words[first : first + n])
     )
 
 

@@ -8,15 +8,18 @@ tell them apart; a list says which words are cues, and how far they reach.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
+from itertools import accumulate
 from typing import Literal, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from data.document import DocumentError, first_mistake, read_document
 from data.text import Token
-from model_service.model.phrases import Automaton, PhraseError, Phrases, sequences
+from model_service.model.automaton import Automaton
+from model_service.model.phrases import PhraseError, Phrases, parse
 
 Polarity = Literal["said", "denied", "asked", "past", "other", "supposed", "possible"]
 """How a thing was spoken of: said plainly, denied, asked and left open, of the past, of another
@@ -221,6 +224,7 @@ def shipped_list(name: str) -> str:
     return "".join((here / f"{part}.yaml").read_text("utf-8") for part in (name, "real_words"))
 
 
+_MARK = re.compile(r"[.?!;\n,/|-]")
 _HARD = re.compile(r"[.?!;\n]|\s[/|-]\s")
 _LOOK_BACK = 24
 """Words before a phrase in which cues are looked for; bounds the time that a phrase costs."""
@@ -238,15 +242,35 @@ _YES_NO_REACH = 3
 """Words within which an answer must begin to be one where a text has no punctuation."""
 
 
-def _plain(token: Token) -> str:
-    return token.text.replace("'", "") if "'" in token.text else token.text
+_NEAR = frozenset(["before", "after", "around", "asked", "break", "turn", "present"])
+"""Cues that turn what stands in their own sentence."""
 
 
-class _Cue(NamedTuple):
-    where: str
-    kind: str
-    first: int
-    last: int
+_BEHIND = frozenset(["before", "asked", "break", "turn", "present"])
+_AHEAD = frozenset(["after", "break", "turn", "present", "yes", "no"])
+"""Cues that are looked for by their last word, and those that are by their first."""
+
+_Cue = tuple[str, str, int, int]
+"""Where a cue stands, its kind, its words `[first, last)`. No class: a text has some twenty."""
+
+
+class _Parts(NamedTuple):
+    """What a text is divided into.
+
+    Parameters
+    ----------
+    sentences, clauses : list of int
+        The number of each word's sentence, and that of its clause.
+    ends : list of int
+        The end of each sentence: its last word and one more.
+    asks : dict of int to bool
+        Sentence → whether it ends as a question; empty for a text without a question mark.
+    """
+
+    sentences: list[int]
+    clauses: list[int]
+    ends: list[int]
+    asks: dict[int, bool]
 
 
 class PhraseMatcher:
@@ -298,10 +322,11 @@ class PhraseMatcher:
         lists += [entry.absences for entry in listed.values()]
         lists += cues.values()
         self.automaton = Automaton(
-            [[s for phrase in phrases for s in sequences(phrase, sets)] for phrases in lists],
+            # One at a time: so many trees at once keep the garbage collector busy.
+            [(parse(phrase, sets) for phrase in phrases) for phrases in lists],
             sets,
             real_words,
-            shorter=strict,
+            strict=strict,
         )
         self._scopes = scopes
 
@@ -321,58 +346,63 @@ class PhraseMatcher:
             In the order of their last words; hits of one name do not overlap.
         """
         n = len(self.names)
-        raw: list[tuple[int, int, int]] = []
-        exceptions: list[tuple[int, int, int]] = []
-        absences: list[tuple[int, int, int]] = []
-        cues: list[_Cue] = []
-        words = [token.text if self._strict else _plain(token) for token in tokens]
-        for group, first, last in self.automaton.find(words):
-            if group >= 4 * n:
-                cues.append(_Cue(*self._cues[group - 4 * n], first, last))
-            elif group >= 3 * n:
-                absences.append((group - 3 * n, first, last))
-            elif group >= 2 * n:
-                exceptions.append((group - 2 * n, first, last))
-            else:
-                raw.append((group, first, last))
+        found = self.automaton.find([token.text for token in tokens])
+        raw = [(group, last - words, last) for last, group, words in found if group < 2 * n]
+        absences = [
+            (group - 3 * n, last - words, last)
+            for last, group, words in found
+            if 3 * n <= group < 4 * n
+        ]
         if not raw and not absences:
             return []
-        parts = _sentences(text, tokens)
+        exceptions = [
+            (group - 2 * n, last - words, last)
+            for last, group, words in found
+            if 2 * n <= group < 3 * n
+        ]
+        cues = [
+            (*self._cues[group - 4 * n], last - words, last)
+            for last, group, words in found
+            if group >= 4 * n
+        ]
+        parts = _parts(text, tokens)
         # What ends with one sentence and begins with the next says nothing: "… emergency? Hold on".
-        raw = [hit for hit in raw if parts[0][hit[1]] == parts[0][hit[2] - 1]]
+        sentences, clauses = parts.sentences, parts.clauses
+        raw = [hit for hit in raw if sentences[hit[1]] == sentences[hit[2] - 1]]
         if self._strict:
-            clauses = parts[1]
             exceptions = [hit for hit in exceptions if clauses[hit[1]] == clauses[hit[2] - 1]]
             raw = [hit for hit in raw if hit[0] < n or clauses[hit[1]] == clauses[hit[2] - 1]]
             # "Not sure, he has a knife": no cue reads over a comma.
             cues = [
                 cue
                 for cue in cues
-                if clauses[cue.first] == clauses[cue.last - 1]
-                or cue.where in ("yes", "no")
-                or cue.kind == "supposed_far"
+                if clauses[cue[2]] == clauses[cue[3] - 1]
+                or cue[0] in ("yes", "no")
+                or cue[1] == "supposed_far"
             ]
         exceptions += [
-            (name, cue.first, cue.last)
-            for cue in cues
-            if cue.where == "figure"
+            (name, first, last)
+            for where, _, first, last in cues
+            if where == "figure"
             for name in range(n)
         ]
         if exceptions:
-            raw = [hit for hit in raw if not _excepted(hit, exceptions)]
+            raw = _outside(raw, exceptions)
         hits = _undenied(_without_overlaps(raw), n)
-        scene = _Scene(parts, hits, cues, self._scopes)
+        scene = _Scene(parts, hits, absences, cues, self._scopes)
         lacking = [hit for hit in _without_overlaps(absences) if scene.lacks(*hit[1:])]
-        found = [ConceptHit(self.names[name], "said", *words) for name, *words in lacking]
-        hits = [hit for hit in hits if not _excepted((hit[0] % n, *hit[1:]), lacking)]
+        made = [ConceptHit(self.names[name], "said", *words) for name, *words in lacking]
+        if lacking:
+            both = [(name + k, first, last) for name, first, last in lacking for k in (0, n)]
+            hits = _outside(hits, both)
         for group, first, last in hits:
             if group >= n:
-                found.append(ConceptHit(self.names[group - n], "denied", first, last))
+                made.append(ConceptHit(self.names[group - n], "denied", first, last))
                 continue
             name = self.names[group]
             polarity = scene.polarity(name, first, last) if self._scoped[group] else "said"
-            found.append(ConceptHit(name, polarity, first, last))
-        return sorted(found, key=lambda hit: hit.last) if lacking else found
+            made.append(ConceptHit(name, polarity, first, last))
+        return sorted(made, key=lambda hit: hit.last) if lacking else made
 
 
 def _cues(scopes: Scopes) -> Iterator[tuple[tuple[str, str], Phrases]]:
@@ -399,46 +429,67 @@ class _Scene:
 
     def __init__(
         self,
-        parts: tuple[list[int], list[int], dict[int, bool]],
-        hits: Sequence[tuple[int, int, int]],
+        parts: _Parts,
+        hits: Sequence[_Found],
+        absences: Sequence[_Found],
         cues: Sequence[_Cue],
         scopes: Scopes,
     ) -> None:
-        self.sentences, self.clauses, self.asks = parts
+        self.sentences, self.clauses, self._ends, self.asks = parts
         self._scopes = scopes
+        self._furthest = max(scopes.after_reach.values(), default=0)
         self._covered = {word for _, first, last in hits for word in range(first, last)}
-        self._ends = {number: last for last, number in enumerate(self.sentences, 1)}
         self._by_last: dict[int, list[_Cue]] = {}
         self._by_first: dict[int, list[_Cue]] = {}
-        self._around: dict[int, list[_Cue]] = {}
-        self._turns = [cue for cue in cues if cue.where == "turn"]
-        self._later: list[_Cue] = []
-        self._over: dict[str, list[_Cue]] = {}
-        plain = [cue for cue in cues if cue.where == "plain"]
+        # Sentence → kind → where the last of its cues ends: no other reaches where that does not.
+        self._around: dict[int, dict[str, int]] = {}
+        self._turns: list[int] = []
+        self._later: dict[str, list[int]] = {}
+        over: dict[str, list[tuple[int, int]]] = {}
+        covered, sentences = self._covered, self.sentences
+        with_hits = {sentences[first] for _, first, _ in (*hits, *absences)}
+        plain = _Spans(cue[2:] for cue in cues if cue[0] == "plain")
         for cue in cues:
+            where, kind, first, last = cue
+            if (
+                where in _NEAR
+                and sentences[first] not in with_hits
+                and sentences[last - 1] not in with_hits
+            ):
+                continue
+            if where == "turn":
+                self._turns.append(first)
             # "don't" in "don't want to live" denies nothing.
-            covered = self._covered.issuperset(range(cue.first, cue.last))
-            if covered and cue.where not in ("present", "over"):
+            if (
+                where not in ("present", "over")
+                and first in covered
+                and covered.issuperset(range(first, last))
+            ):
                 continue
-            if plain and any(p.first <= cue.first and cue.last <= p.last for p in plain):
+            if plain.furthest(first + 1) >= last:
                 continue
-            if cue.where == "around":
-                self._around.setdefault(self.sentences[cue.first], []).append(cue)
-            elif cue.where == "later":
-                self._later.append(cue)
-            elif cue.where == "over":
-                self._over.setdefault(cue.kind, []).append(cue)
-            else:
-                self._by_last.setdefault(cue.last, []).append(cue)
-                self._by_first.setdefault(cue.first, []).append(cue)
+            if where in _BEHIND:
+                self._by_last.setdefault(last, []).append(cue)
+            if where in _AHEAD:
+                self._by_first.setdefault(first, []).append(cue)
+            elif where == "around":
+                self._around.setdefault(sentences[first], {})[kind] = last
+            elif where == "later":
+                self._later.setdefault(kind, []).append(first)
+            elif where == "over":
+                over.setdefault(kind, []).append((first, last))
+        for places in (self._turns, *self._later.values()):
+            places.sort()
+        self._over = {name: _Spans(found) for name, found in over.items()}
 
     def polarity(self, name: str, first: int, last: int) -> str:
         """Say how the words `[first, last)`, which name something, were spoken of."""
         near = self._before(first)
-        if self._asks_shortly(self.sentences[first]) or self._tagged(last):
+        sentence = self.sentences[first]
+        if self.asks and (self._asks_shortly(sentence) or self._tagged(last)):
             near.add("question")
         if "question" in near:
-            asks = self.asks.get(self.sentences[first])
+            asks = self.asks.get(sentence)
             answer = self._answer(last)
             # "Is he armed. / No." A transcript may want its question mark, or all its marks.
             if answer is not None and (asks is not False or answer == "denied"):
@@ -446,16 +497,15 @@ class _Scene:
             if asks:
                 return "asked"
         near |= self._after(last)
-        near |= {
-            cue.kind
-            for cue in self._around.get(self.sentences[first], ())
-            if not any(cue.last <= turn.first < first for turn in self._turns)
-        }
+        for kind, end in self._around.get(sentence, {}).items():
+            if not _within(self._turns, end, first):
+                near.add(kind)
         near |= self._taken_back(last)
-        if any(
-            first < cue.last and cue.first <= last + _TAKEN_BACK for cue in self._over.get(name, ())
-        ):
+        over = self._over.get(name)
+        if over is not None and over.furthest(last + _TAKEN_BACK + 1) > first:
             near.add("past")
+        if not near:
+            return "said"
         for one, other, polarity in _PAIRS:
             if one in near and other in near:
                 return polarity
@@ -463,7 +513,11 @@ class _Scene:
 
     def _taken_back(self, last: int) -> set[str]:
         """Name the kinds of cues that speak, later on, of the words before `last`."""
-        return {cue.kind for cue in self._later if last <= cue.first <= last + _TAKEN_BACK}
+        return {
+            kind
+            for kind, places in self._later.items()
+            if _within(places, last, last + _TAKEN_BACK + 1)
+        }
 
     def lacks(self, first: int, last: int) -> bool:
         """Tell whether the words `[first, last)` are asked for and answered no."""
@@ -479,7 +533,8 @@ class _Scene:
         limit = self._scopes.short_question
         if not limit or not self.asks.get(sentence):
             return False
-        return self._ends[sentence] - self._ends.get(sentence - 1, 0) <= limit
+        begin = self._ends[sentence - 1] if sentence else 0
+        return self._ends[sentence] - begin <= limit
 
     def _tagged(self, last: int) -> bool:
         """Tell whether a statement is asked back and answered no: "A knife, you said? / No"."""
@@ -488,7 +543,7 @@ class _Scene:
         return (
             self.asks.get(sentence, False)
             and end - last <= _TAG
-            and any(cue.where == "no" for cue in self._by_first.get(end, ()))
+            and any(cue[0] == "no" for cue in self._by_first.get(end, ()))
         )
 
     def _before(self, first: int) -> set[str]:
@@ -500,63 +555,62 @@ class _Scene:
             self._opens(cue)
             for begin in (first - 1, first)
             for cue in self._by_first.get(begin, ())
-            if cue.last > first
+            if cue[3] > first
         )
-        scopes = self._scopes
+        scopes, sentences, clauses, covered = (
+            self._scopes,
+            self.sentences,
+            self.clauses,
+            self._covered,
+        )
         for end in range(first, max(0, first - _LOOK_BACK), -1):
-            if self.sentences[end - 1] != self.sentences[first]:
+            if sentences[end - 1] != sentences[first]:
                 break
             cues = self._by_last.get(end, ())
-            for cue in cues:
-                if self.sentences[cue.first] != self.sentences[first]:
+            for where, kind, begin, _ in cues:
+                if sentences[begin] != sentences[first]:
                     continue
-                if cue.where == "asked":
+                if where == "asked":
                     if between <= scopes.reach["asked"]:
                         found.add("question")
-                elif cue.where == "before":
-                    kind = cue.kind
+                elif where == "before":
                     ended = broken
                     if kind in scopes.far:
                         ended = turned or (present and _CUES.get(kind) == "past")
-                    same = kind not in scopes.bound or self.clauses[end - 1] == self.clauses[first]
+                    same = kind not in scopes.bound or clauses[end - 1] == clauses[first]
                     # "weapons denied, off meds": it denies what stands before it.
-                    taken = kind == "denied_list" and cue.first - 1 in self._covered
+                    taken = kind == "denied_list" and begin - 1 in covered
                     if same and not ended and not taken and between <= scopes.reach[kind]:
                         found.add(kind)
             for cue in cues:
-                broken = broken or cue.where == "break"
-                present = present or cue.where == "present"
-                turned = turned or cue.where == "turn" or self._opens(cue)
-            between += end - 1 not in self._covered
+                broken = broken or cue[0] == "break"
+                present = present or cue[0] == "present"
+                turned = turned or cue[0] == "turn" or self._opens(cue)
+            between += end - 1 not in covered
         return found
 
     def _opens(self, cue: _Cue) -> bool:
         """Tell whether a cue speaks of now and opens a clause: "…, he's"."""
-        return (
-            cue.where == "present"
-            and cue.first > 0
-            and self.clauses[cue.first - 1] != self.clauses[cue.first]
-        )
+        where, _, first, _ = cue
+        return where == "present" and first > 0 and self.clauses[first - 1] != self.clauses[first]
 
     def _after(self, last: int) -> set[str]:
         """Name the kinds of cues that follow upon the word before `last`."""
         found: set[str] = set()
         reach = self._scopes.after_reach
-        for first in range(last - 1, last + 1 + max(reach.values(), default=0)):
+        for first in range(last - 1, last + 1 + self._furthest):
             if first >= self._ends[self.sentences[last - 1]]:
                 break
             far = self.clauses[first] != self.clauses[last - 1]
             if far and self.clauses[first] == self.clauses[first - 1]:
                 break  # a clause of its own, but for what it begins with
             cues = self._by_first.get(first, ())
-            for cue in cues:
-                if cue.where != "after" or cue.last <= last:
+            for where, kind, _, end in cues:
+                if where != "after" or end <= last or (far and kind not in self._scopes.far):
                     continue
-                if far and cue.kind not in self._scopes.far:
-                    continue
-                if first - last <= reach.get(cue.kind, 0) and cue.last not in self._covered:
-                    found.add(cue.kind)
-            if any(cue.where in ("break", "turn") and cue.last > last for cue in cues):
+                if first - last <= reach.get(kind, 0) and end not in self._covered:
+                    found.add(kind)
+            if any(cue[0] in ("break", "turn") and cue[3] > last for cue in cues):
                 break
         return found
 
@@ -566,19 +620,45 @@ class _Scene:
         places = [(start, 1)] if self.asks else [(start, 1), (last, _YES_NO_REACH)]
         for begin, reach in places:
             for first in range(begin, begin + reach):
-                kinds = {cue.where for cue in self._by_first.get(first, ())}
-                if "no" in kinds:
+                answers = {where for where, _, _, _ in self._by_first.get(first, ())}
+                if "no" in answers:
                     return "denied"
-                if "yes" in kinds:
+                if "yes" in answers:
                     return "said"
         return None
 
 
-def _excepted(hit: tuple[int, int, int], exceptions: Iterable[tuple[int, int, int]]) -> bool:
-    """Tell whether words of a hit belong to something that only looks like it."""
-    return any(
-        group == hit[0] and first < hit[2] and hit[1] < last for group, first, last in exceptions
-    )
+class _Spans:
+    """Runs of words `[first, last)`: how far those reach that begin before a word."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
+        ordered = sorted(spans)
+        self._firsts = [first for first, _ in ordered]
+        self._reach = list(accumulate((last for _, last in ordered), max))
+
+    def furthest(self, before: int) -> int:
+        """Give the furthest end of those that begin before a word; 0 where none does."""
+        at = bisect_left(self._firsts, before)
+        return self._reach[at - 1] if at else 0
+
+
+def _within(places: Sequence[int], first: int, end: int) -> bool:
+    """Tell whether one of some places, in ascending order, lies in `[first, end)`."""
+    at = bisect_left(places, first)
+    return at < len(places) and places[at] < end
+
+
+_Found = tuple[int, int, int]
+"""A group, and the words `[first, last)` in which it was found."""
+
+
+def _outside(hits: Sequence[_Found], others: Iterable[_Found]) -> list[_Found]:
+    """Leave out the hits of which a word belongs to another thing of the same group."""
+    by_group: dict[int, list[tuple[int, int]]] = {}
+    for group, first, last in others:
+        by_group.setdefault(group, []).append((first, last))
+    spans = {group: _Spans(found) for group, found in by_group.items()}
+    return [hit for hit in hits if hit[0] not in spans or spans[hit[0]].furthest(hit[2]) <= hit[1]]
 
 
 def _without_overlaps(raw: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
@@ -595,42 +675,38 @@ def _without_overlaps(raw: Sequence[tuple[int, int, int]]) -> list[tuple[int, in
     return hits
 
 
-def _undenied(hits: Sequence[tuple[int, int, int]], names: int) -> list[tuple[int, int, int]]:
+def _undenied(hits: Sequence[_Found], names: int) -> list[_Found]:
     """Leave out what stands within a denial of the same name: "not violent" says no violence."""
     denials = [(group - names, first, last) for group, first, last in hits if group >= names]
-    if not denials:
-        return list(hits)
-    return [hit for hit in hits if hit[0] >= names or not _excepted(hit, denials)]
+    return _outside(hits, denials) if denials else list(hits)
 
 
-def _sentences(text: str, tokens: Sequence[Token]) -> tuple[list[int], list[int], dict[int, bool]]:
-    """Give sentences and clauses numbers; tell which sentences end as a question.
-
-    A text without any question mark says nothing of its questions.
-    """
-    clauses: list[int] = []
+def _parts(text: str, tokens: Sequence[Token]) -> _Parts:
+    """Divide a text into sentences and clauses, and tell which sentences end as a question."""
+    starts = [token.start for token in tokens]
+    parts = _Parts([], [], [], {})
+    sentences, clauses, ends, asks = parts
     clause = 0
-    numbers: list[int] = []
-    number = 0
-    asks: dict[int, bool] = {}
     marks = "?" in text
-    end = 0
-    previous = ""
-    for token in tokens:
-        between = text[end : token.start]
-        if between == ". " and previous in _ABBREVIATED:
-            between = " "
-        previous = token.text
-        if numbers and len(between) > 1 and _HARD.search(between):
+    # The words before which a mark stands; all others go on as the one before them.
+    parted = {bisect_right(starts, mark.start()) for mark in _MARK.finditer(text)}
+    for at in sorted(parted - {len(tokens)}):
+        between = text[tokens[at - 1].end if at else 0 : starts[at]]
+        if at and between == ". " and tokens[at - 1].text in _ABBREVIATED:
+            continue
+        hard = at and len(between) > 1 and _HARD.search(between)
+        if not hard and "," not in between:
+            continue
+        sentences += [len(ends)] * (at - len(sentences))
+        clauses += [clause] * (at - len(clauses))
+        clause += 1
+        if hard:
             if marks:
-                asks[number] = "?" in between
-            number += 1
-            clause += 1
-        elif "," in between:
-            clause += 1
-        numbers.append(number)
-        clauses.append(clause)
-        end = max(end, token.end)
+                asks[len(ends)] = "?" in between
+            ends.append(at)
+    sentences += [len(ends)] * (len(tokens) - len(sentences))
+    clauses += [clause] * (len(tokens) - len(clauses))
     if marks:
-        asks[number] = "?" in text[end:]
-    return numbers, clauses, asks
+        asks[len(ends)] = "?" in text[tokens[-1].end :]
+    ends.append(len(tokens))
+    return parts

@@ -10,10 +10,10 @@ over its words.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -62,17 +62,15 @@ class Prediction(NamedTuple):
     safety_risk: float
 
 
-def ngrams(words: Sequence[str], longest: int) -> Iterator[tuple[str, int, int]]:
-    """Yield every run of one to `longest` words with its first and last-but-one position.
+def runs(words: Sequence[str], n: int) -> Iterable[str]:
+    """Give every run of `n` words, in their order.
 
     Examples
     --------
-    >>> [term for term, _, _ in ngrams(["no", "weapons", "seen"], 2)]
+    >>> [*runs(["no", "weapons", "seen"], 1), *runs(["no", "weapons", "seen"], 2)]
     ['no', 'weapons', 'seen', 'no weapons', 'weapons seen']
     """
-    for n in range(1, longest + 1):
-        for first in range(len(words) - n + 1):
-            yield (words[first] if n == 1 else " ".join(words[first : first + n])), first, first + n
+    return words if n == 1 else map(" ".join, zip(*(words[at:] for at in range(n)), strict=False))
 
 
 def expit(x: float) -> float:
@@ -108,8 +106,9 @@ class TextTable:
 
     @cached_property
     def lookup(self) -> dict[str, tuple[float, float, float]]:
-        """Term → idf and the weights, as Python floats: faster to walk than arrays."""
-        rows = np.column_stack([self.idf, self.weights]).tolist()
+        """Term → idf squared, and idf times the weights; Python floats, faster to walk."""
+        idf = self.idf[:, np.newaxis]
+        rows = np.column_stack([idf * idf, idf * self.weights]).tolist()
         return {term: (row[0], row[1], row[2]) for term, row in zip(self.terms, rows, strict=True)}
 
 
@@ -170,6 +169,17 @@ class CategoryTable:
         """Tell the log-odds of a value."""
         return self.values.get(value, self.other)
 
+    def evidence(self, value: str) -> CategoryEvidence:
+        """Tell what a value contributes."""
+        return self._listed.get(value) or CategoryEvidence(self.field, value, self.other, self.mean)
+
+    @cached_property
+    def _listed(self) -> dict[str, CategoryEvidence]:
+        return {
+            value: CategoryEvidence(self.field, value, weights, self.mean)
+            for value, weights in self.values.items()
+        }
+
 
 @dataclass(frozen=True)
 class HistoryTable:
@@ -225,20 +235,32 @@ class HistoryTable:
         return [*made, CategoryEvidence(HISTORY, said, pair, self.none_mean)]
 
 
-class TermHit(NamedTuple):
-    """One occurrence of a known term: its words' positions and its share of the log-odds."""
-
-    first: int
-    last: int
-    shares: Pair
+TermHits = tuple[int, list[int], float, float]
+"""A known term of a text: how many words it has, the first word of each of its occurrences, and
+what one of them adds to either log-odds before the text is scaled. No class of its own: a text has
+some ninety."""
 
 
 class TextEvidence(NamedTuple):
-    """What one text field contributed: its terms' and its concepts' hits alike."""
+    """What the terms of one text field contributed.
+
+    Parameters
+    ----------
+    column : str
+    tokens : list of Token
+    terms : list of TermHits
+    scale : float
+        What brings the text to unit length.
+    log_odds : pair of float
+        Of all terms, scaled.
+    known_words : int
+    """
 
     column: str
     tokens: list[Token]
-    hits: list[TermHit]
+    terms: list[TermHits]
+    scale: float
+    log_odds: Pair
     known_words: int
 
 
@@ -354,7 +376,7 @@ class Scorer:
         if not all(0 <= share <= 1 for share in self.yes_shares.values()):
             raise ValueError("a share of yes is no share")
 
-    @property
+    @cached_property
     def mean(self) -> Pair:
         """Log-odds that fields and history had on average over the training calls."""
         means = [table.mean for table in self.categories]
@@ -385,19 +407,19 @@ class Scorer:
             text = getattr(call, table.column) or ""
             evidence = _score_text(table, text)
             texts.append(evidence)
+            crisis += evidence.log_odds[0]
+            risk += evidence.log_odds[1]
             if self.concepts is not None and self.concepts.column == table.column:
                 concepts = _score_concepts(self.concepts, text, evidence.tokens)
-                evidence.hits.extend(TermHit(c.first, c.last, c.shares) for c in concepts)
-            for _, _, share in evidence.hits:
-                crisis += share[0]
-                risk += share[1]
+        for found in concepts:
+            crisis += found.shares[0]
+            risk += found.shares[1]
         categories = []
-        for category in self.categories:
-            value = self._value(call, category.field)
-            weights = category.weigh(value)
-            categories.append(CategoryEvidence(category.field, value, weights, category.mean))
-            crisis += weights[0]
-            risk += weights[1]
+        for category, value in zip(self.categories, self._values(call), strict=True):
+            contributed = category.evidence(value)
+            categories.append(contributed)
+            crisis += contributed.weights[0]
+            risk += contributed.weights[1]
         if self.history is not None:
             known = self.history.score(history)
             categories += known
@@ -405,40 +427,65 @@ class Scorer:
             risk += sum(count.weights[1] for count in known)
         return Scored((crisis, risk), texts, categories, concepts)
 
-    def _value(self, call: Call, field: str) -> str:
-        if field == HOUR:
-            return str(call.received_at.astimezone(self._zone).hour)
-        if field == WEEKDAY:
-            return str(call.received_at.astimezone(self._zone).weekday())
-        if field.startswith(ANSWER_PREFIX):
-            return call.answers.get(field[len(ANSWER_PREFIX) :], MISSING)  # type: ignore[call-overload, no-any-return]
-        value = getattr(call, field)
-        return MISSING if value is None else value
+    @cached_property
+    def _sources(self) -> list[tuple[str, str]]:
+        """Tell of each category what kind of field it is, and its name there."""
+        return [
+            (ANSWER_PREFIX, table.field[len(ANSWER_PREFIX) :])
+            if table.field.startswith(ANSWER_PREFIX)
+            else (table.field if table.field in (HOUR, WEEKDAY) else "", table.field)
+            for table in self.categories
+        ]
+
+    def _values(self, call: Call) -> Iterator[str]:
+        """Give the values of the categories."""
+        answers = cast(Mapping[str, str], call.answers)
+        for kind, name in self._sources:
+            if kind == ANSWER_PREFIX:
+                yield answers.get(name, MISSING)
+            elif kind == HOUR:
+                yield str(call.received_at.astimezone(self._zone).hour)
+            elif kind == WEEKDAY:
+                yield str(call.received_at.astimezone(self._zone).weekday())
+            else:
+                value = getattr(call, name)
+                yield MISSING if value is None else value
 
 
 def _score_text(table: TextTable, text: str) -> TextEvidence:
     tokens = tokenize(text)
     lookup = table.lookup
-    found: dict[str, list[tuple[int, int]]] = {}
+    words = [token.text for token in tokens]
     known = 0
-    for term, first, last in ngrams([token.text for token in tokens], table.longest):
-        if term in lookup:
-            found.setdefault(term, []).append((first, last))
-            known += last - first == 1
-    values = []
-    length = 0.0
-    for term, places in found.items():
-        idf, crisis, risk = lookup[term]
-        value = (1 + math.log(len(places))) * idf
-        length += value * value
-        values.append((value / len(places), crisis, risk, places))
-    scale = 1 / math.sqrt(length) if length else 0.0
-    hits = [
-        TermHit(first, last, (value * scale * crisis, value * scale * risk))
-        for value, crisis, risk, places in values
-        for first, last in places
-    ]
-    return TextEvidence(table.column, tokens, hits, known)
+    square = crisis = risk = 0.0
+    terms: list[TermHits] = []
+    for n in range(1, table.longest + 1):
+        places: dict[str, list[int]] = {}
+        for first, term in enumerate(runs(words, n)):
+            if term in lookup:
+                if term in places:
+                    places[term].append(first)
+                else:
+                    places[term] = [first]
+        if n == 1:
+            known = sum(map(len, places.values()))
+        for term, firsts in places.items():
+            idf_square, of_crisis, of_risk = lookup[term]
+            times = len(firsts)
+            if times == 1:
+                square += idf_square
+                crisis += of_crisis
+                risk += of_risk
+                terms.append((n, firsts, of_crisis, of_risk))
+            else:
+                often = 1 + math.log(times)
+                square += often * often * idf_square
+                crisis += often * of_crisis
+                risk += often * of_risk
+                terms.append((n, firsts, often / times * of_crisis, often / times * of_risk))
+    scale = 1 / math.sqrt(square) if square else 0.0
+    log_odds = scale * crisis, scale * risk
+    return TextEvidence(table.column, tokens, terms, scale, log_odds, known)
 
 
 def _score_concepts(

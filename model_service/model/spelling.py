@@ -36,21 +36,34 @@ class Spelling:
 
     def __init__(self, listed: Iterable[str], real: Iterable[str]) -> None:
         self._real = frozenset(real)
-        self._listed: dict[str, set[str]] = {}
+        self._listed: dict[str, list[str]] = {}
         for word in listed:
             if len(word) >= SHORTEST - 1 and word.isalpha():
-                for rest in (word, *_shortened(word)):
-                    self._listed.setdefault(rest, set()).add(word)
+                self._listed.setdefault(word[0], []).append(word)
+        self._by_letter: dict[str, dict[str, list[str]]] = {}
 
     def meant(self, word: str) -> frozenset[str]:
         """Give the listed words that are one slip from a word; none where it is a real one."""
         if len(word) < SHORTEST or word in self._real or not word.isalpha():
             return frozenset()
         # Words that are one slip apart have a letter less of each in common, or one is the other's.
-        near: set[str] = set()
-        for rest in (word, *_shortened(word)):
-            near |= self._listed.get(rest, set())
-        return frozenset(one for one in near if one[0] == word[0] and _one_slip(one, word))
+        index = self._index(word[0])
+        near = {one for rest in (word, *_shortened(word)) for one in index.get(rest, ())}
+        return frozenset(one for one in near if _one_slip(one, word))
+
+    def _index(self, letter: str) -> dict[str, list[str]]:
+        """Give the listed words of a first letter by what is left of them without one; made once.
+
+        All letters at once would take a good part of the time in which a process starts.
+        """
+        index = self._by_letter.get(letter)
+        if index is None:
+            index = {}
+            for word in self._listed.get(letter, ()):
+                for rest in (word, *_shortened(word)):
+                    index.setdefault(rest, []).append(word)
+            self._by_letter[letter] = index
+        return index
 
 
 def _shortened(word: str) -> Iterator[str]:

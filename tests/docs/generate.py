@@ -172,7 +172,7 @@ def settings_part() -> str:
 STUDIES: dict[str, tuple[str, int]] = {
     "2026-11-synthetic-release": ("The shipped release, on scenario families it never saw", 3),
     "2026-11-seattle-2015": ("A real city: Seattle's calls of 2015, trained on Jan-Sep", 5),
-    "2026-11-speed": ("Speed", 2),
+    "2026-11-speed": ("Speed", 4),
 }
 """Study → its heading in the README, and how many of the first blocks of its results are shown."""
 

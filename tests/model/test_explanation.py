@@ -88,11 +88,11 @@ def test_unknown_words_are_not_listed() -> None:
 def test_each_word_of_a_run_takes_an_equal_share() -> None:
     scorer = make_scorer()
     run = explained(call(narrative="no weapons"), scorer).words
-    hits = scorer.score(call(narrative="no weapons")).texts[0].hits
-    alone = {hit.first: hit.shares for hit in hits if hit.last - hit.first == 1}
-    pair = next(hit.shares for hit in hits if hit.last - hit.first == 2)
+    text = scorer.score(call(narrative="no weapons")).texts[0]
+    alone = {places[0]: text.scale * risk for n, places, _, risk in text.terms if n == 1}
+    pair = next(text.scale * risk for n, _, _, risk in text.terms if n == 2)
     for position, word in enumerate(run):
-        assert word.safety_risk == pytest.approx(alone[position][1] + pair[1] / 2)
+        assert word.safety_risk == pytest.approx(alone[position] + pair / 2)
 
 
 def test_one_character_that_stands_for_two_words_is_marked_once() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.text import tokenize
-from model_service.model.phrases import ANY, sequences, words_of
+from model_service.model.phrases import parse
 from model_service.model.rules import (
     RuleError,
     RuleReader,
@@ -16,6 +16,7 @@ from model_service.model.rules import (
     rule_reader,
     rules_text,
 )
+from tests.model.reference import spelt
 
 RULES = """
 version: 1
@@ -427,11 +428,7 @@ def test_every_phrase_of_the_shipped_list_finds_itself() -> None:
     lost = []
     for fact, entry in rules.facts.items():
         for phrase in entry.phrases:
-            texts = [
-                " ".join(words_of(label, rules.sets)[0].rstrip("*") for label in sequence)
-                for sequence in sequences(phrase, rules.sets)
-                if ANY not in sequence
-            ]
+            texts = map(" ".join, spelt(parse(phrase, rules.sets), rules.sets))
             if not any(fact in dict(found(text)) for text in texts):
                 lost.append(f"{fact}: {phrase}")
     assert lost == []

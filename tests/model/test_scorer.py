@@ -15,7 +15,7 @@ from scipy.special import expit as reference
 
 from data.call import Call
 from model_service.model.features import CATEGORIES
-from model_service.model.scorer import FIELDS, CategoryTable, Scorer, TextTable, expit, ngrams
+from model_service.model.scorer import FIELDS, CategoryTable, Scorer, TextTable, expit, runs
 from tests.builders import TERMS, make_scorer
 
 NOON = datetime(2021, 10, 5, 16, tzinfo=UTC)
@@ -50,7 +50,7 @@ def test_a_run_of_words_is_a_term_of_its_own() -> None:
     scorer = words_alone(make_scorer())
     apart = scorer.score(call(narrative="no car weapons"))
     together = scorer.score(call(narrative="no weapons"))
-    assert {(hit.first, hit.last) for hit in together.texts[0].hits} == {(0, 1), (1, 2), (0, 2)}
+    assert [term[:2] for term in together.texts[0].terms] == [(1, [0]), (1, [1]), (2, [0])]
     assert together.prediction.safety_risk < apart.prediction.safety_risk
 
 
@@ -83,10 +83,9 @@ def test_expit_never_overflows(x: float) -> None:
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=8), st.integers(1, 3))
-def test_ngrams_are_every_run_of_words(words: list[str], longest: int) -> None:
-    made = list(ngrams(words, longest))
-    assert all(term == " ".join(words[first:last]) for term, first, last in made)
-    assert len(made) == sum(max(0, len(words) - n + 1) for n in range(1, longest + 1))
+def test_runs_are_every_run_of_words(words: list[str], n: int) -> None:
+    expected = [" ".join(words[at : at + n]) for at in range(len(words) - n + 1)]
+    assert list(runs(words, n)) == expected
 
 
 def test_every_category_of_a_configuration_is_a_field_that_the_scorer_knows() -> None:

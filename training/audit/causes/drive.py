@@ -96,19 +96,15 @@ def pieces(scored: Scored) -> dict[Key, tuple[float, float]]:
     """
     made: dict[Key, list[float]] = {}
 
-    def add(key: Key, shares: tuple[float, float], sign: float = 1.0) -> None:
+    def add(key: Key, shares: tuple[float, float]) -> None:
         held = made.setdefault(key, [0.0, 0.0])
-        held[0] += sign * shares[0]
-        held[1] += sign * shares[1]
+        held[0] += shares[0]
+        held[1] += shares[1]
 
     for text in scored.texts:
         key = (WORDS if text.column == TEXTS[0] else text.column.replace("_", " "), "words")
-        for hit in text.hits:
-            add(key, hit.shares)
+        add(key, text.log_odds)
     for found in scored.concepts:
-        # Its shares stand among the hits of its text too: there they are taken out again.
-        text_key = WORDS if found.column == TEXTS[0] else found.column.replace("_", " ")
-        add((text_key, "words"), found.shares, -1.0)
         add((CONCEPTS, f"{found.concept} {found.polarity}"), found.shares)
     for category in scored.categories:
         add((part_of(category.field), category.field.removeprefix(ANSWER_PREFIX)), category.weights)
