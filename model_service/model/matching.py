@@ -431,11 +431,13 @@ class _Scene:
         near = self._before(first)
         if self._asks_shortly(self.sentences[first]) or self._tagged(last):
             near.add("question")
-        if "question" in near and self.asks.get(self.sentences[first]) is not False:
+        if "question" in near:
+            asks = self.asks.get(self.sentences[first])
             answer = self._answer(last)
-            if answer is not None:
+            # "Is he armed. / No." A transcript may want its question mark, or all its marks.
+            if answer is not None and (asks is not False or answer == "denied"):
                 return answer
-            if self.asks.get(self.sentences[first]):
+            if asks:
                 return "asked"
         near |= self._after(last)
         near |= {
