@@ -165,7 +165,9 @@ class Scopes(Part):
     def _known(cls, cues: _Cues) -> _Cues:
         for kind in cues:
             if kind not in _KINDS:
-                raise ValueError(f"{kind!r} is no kind of cue; kinds are {', '.join(sorted(_KINDS))}")
+                raise ValueError(
+                    f"{kind!r} is no kind of cue; kinds are {', '.join(sorted(_KINDS))}"
+                )
         return cues
 
     def polarities(self) -> set[str]:
@@ -351,7 +353,10 @@ class PhraseMatcher:
                 or cue.kind == "supposed_far"
             ]
         exceptions += [
-            (name, cue.first, cue.last) for cue in cues if cue.where == "figure" for name in range(n)
+            (name, cue.first, cue.last)
+            for cue in cues
+            if cue.where == "figure"
+            for name in range(n)
         ]
         if exceptions:
             raw = [hit for hit in raw if not _excepted(hit, exceptions)]
@@ -412,7 +417,8 @@ class _Scene:
         plain = [cue for cue in cues if cue.where == "plain"]
         for cue in cues:
             # "don't" in "don't want to live" denies nothing.
-            if cue.where not in ("present", "over") and self._covered.issuperset(range(cue.first, cue.last)):
+            covered = self._covered.issuperset(range(cue.first, cue.last))
+            if covered and cue.where not in ("present", "over"):
                 continue
             if plain and any(p.first <= cue.first and cue.last <= p.last for p in plain):
                 continue

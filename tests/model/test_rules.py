@@ -22,9 +22,16 @@ version: 1
 sets:
   gun: [gun, pistol]
 scopes:
-  reach: {denied: 3, asked: 4, past: 4, past_far: 12, other_far: 12}
+  reach:
+    denied: 3
+    asked: 4
+    past: 4
+    past_far: 12
+    other_far: 12
+    believed: 12
+    reported: 12
   bound: [denied, past]
-  far: [past_far, other_far]
+  far: [past_far, other_far, believed]
   turns: [today]
   present: [he has]
   before:
@@ -32,9 +39,16 @@ scopes:
     past: [used to have]
     past_far: [as a kid]
     other_far: [in a film]
+    believed: [thinks]
+    reported: [asked (if|about)]
+  later:
+    refuted: [nobody (is|was) there]
+    confirmed: ["said yes"]
+    refused: [said no]
+  figures: [top gun]
   around: {other: [on the news]}
-  after: {past: [years ago]}
-  after_reach: {past: 3}
+  after: {past: [years ago], past_far: [in the war]}
+  after_reach: {past: 3, past_far: 6}
   breaks: [but]
   questions: [any]
   "yes": ["yes"]
@@ -46,7 +60,8 @@ facts:
     phrases: [<gun>, knife, with ~2 blade]
     denials: [unarmed gun]
     exceptions: [glue gun]
-    over: [handed it in]
+    over: [handed it in, handed in his <gun>]
+    absences: [put it down]
 """
 
 
@@ -78,6 +93,18 @@ def said(text: str) -> set[str]:
         ("a gun, ten years ago", "said"),
         ("a gun. He handed it in", "past"),
         ("he handed it in. Now a gun", "said"),
+        ("he handed in his gun", "past"),
+        ("a gun that he carried, in the war", "past"),
+        ("a gun, he told me, in the war", "said"),
+        ("thinks she saw a gun", "said"),
+        ("thinks she saw a gun. Nobody was there", "supposed"),
+        ("a gun. Nobody was there", "said"),
+        ("asked if she saw a gun, he said no", "denied"),
+        ("asked about a gun, he said yes", "said"),
+        ("Did he put it down? / nope", "said"),
+        ("asked if he put it down, he said no", "said"),
+        ("Any gun. / nope", "denied"),
+        ("Any gun. / yes", "said"),
         ("Gun? / nope", "denied"),
         ("Gun? / yes", "said"),
         ("Gun?", "asked"),
@@ -99,7 +126,7 @@ def test_polarity_of_a_small_list(text: str, polarity: str) -> None:
     assert found(text, RULES) == [("weapon", polarity)]
 
 
-@pytest.mark.parametrize("text", ["a glue gun", "nothing"])
+@pytest.mark.parametrize("text", ["a glue gun", "top gun", "did he put it down", "nothing"])
 def test_what_only_looks_like_it_is_passed_over(text: str) -> None:
     assert found(text, RULES) == []
 

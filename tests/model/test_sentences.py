@@ -34,14 +34,17 @@ facts:
 """
 FLOORS = {
     # File: recall of all pairs that is reached at least, false alarms at most. The goals are 0.98
-    # and 0.05. Each file was read worse at first look than now (second: 0.81 and 0.19, third: 0.57
-    # and 0.33) and is held where it is. No rule was written from the judges: they say how unseen
-    # hands are read, adversaries (b) and an ordinary shift (c).
+    # and 0.05. Every file was read worse at first look than now and is held where it is: second
+    # 0.81 and 0.19, third 0.57 and 0.33, fourth (adversaries) 0.76 and 0.19, fifth 0.97 and 0.12,
+    # sixth 0.87 and 0.12, seventh 0.90 and 0.12, eighth 0.97 and 0.13 (ordinary shifts).
     "development": (0.98, 0.05),
-    "second": (0.97, 0.05),
+    "second": (0.97, 0.03),
     "third": (0.95, 0.12),
-    "judge_b": (0.75, 0.20),
-    "judge_c": (0.96, 0.13),
+    "fourth": (0.94, 0.05),
+    "fifth": (0.98, 0.05),
+    "sixth": (0.97, 0.03),
+    "seventh": (0.98, 0.03),
+    "eighth": (0.98, 0.03),
 }
 
 
