@@ -23,7 +23,7 @@ from data.premise import HISTORY_PREFIX
 from model_service.model.features import PLACES
 from model_service.model.release import Release
 from model_service.model.scorer import HISTORY, HOUR, TEXTS, WEEKDAY, Scored
-from training.audit.causes.estimates import cluster_sums, mean, variances
+from training.audit.causes.estimates import cluster_sums, clusters_of, mean, variances
 from training.audit.causes.section import Cell, Section, Table
 from training.history import calls_and_counts
 from training.metrics import Figure
@@ -218,7 +218,7 @@ def drivers(made: pd.DataFrame, groups: pd.Series, clusters: pd.Series) -> tuple
             pull = np.where(mine, 1 / mine.sum(), -1 / (~mine).sum())[:, None]
             influence = pull * (values - np.where(mine[:, None], *averages))
             sums = cluster_sums(influence, member)
-            alike = len(np.unique(member[mine]))
+            alike = clusters_of(member[mine])
             said = values != 0
             enough = np.minimum(said[mine].sum(axis=0), said[~mine].sum(axis=0)) >= FEW
             spread = np.where(enough, variances(sums), np.nan)

@@ -37,17 +37,20 @@ def cluster_sums(influence: Floats, member: NDArray[np.int64]) -> Floats:
     ----------
     influence : ndarray of shape (n_calls, n_estimates)
     member : ndarray of shape (n_calls,)
-        Number of each call's cluster.
+        Number of each call's cluster, from 0.
 
     Returns
     -------
     ndarray of shape (n_clusters, n_estimates)
         Of the clusters that have a call here.
     """
-    names, place = np.unique(member, return_inverse=True)
-    return np.column_stack(
-        [np.bincount(place, column, minlength=len(names)) for column in influence.T]
-    )
+    there = np.bincount(member) > 0
+    return np.column_stack([np.bincount(member, column)[there] for column in influence.T])
+
+
+def clusters_of(member: NDArray[np.int64]) -> int:
+    """Count the clusters that calls are of."""
+    return int(np.count_nonzero(np.bincount(member)))
 
 
 def covariance(sums: Floats) -> Floats:

@@ -32,6 +32,7 @@ from training.audit.causes.estimates import (
     UNKNOWN,
     Floats,
     cluster_sums,
+    clusters_of,
     correlation,
     covariance,
     difference,
@@ -324,7 +325,7 @@ def compare(
     spread = covariance(sums)
     made = []
     for place, (value, worth, here) in enumerate(figures):
-        clusters = len(np.unique(member[taken][here]))
+        clusters = clusters_of(member[taken][here])
         variance = float(spread[place, place])
         made.append(
             share(value, variance, worth=worth, clusters=clusters)

@@ -10,6 +10,7 @@ abstain, and what is counted is whether it does (`Language`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -444,6 +445,16 @@ def section(swaps: Sequence[Swap], languages: Sequence[Language] = ()) -> Sectio
         "recommendation that changes then has changed for the wrong reason.",
         f"Of the recommendations, {told} {LIMIT:.0%}.",
     ]
+    served = [one for one in kinds if not math.isnan(one.teams.value)]
+    if served:
+        worst = max(served, key=lambda one: one.teams.value)
+        share = worst.teams
+        ends = "" if math.isnan(share.low) else f" ({share.low:.1%} to {share.high:.1%})"
+        summary.append(
+            "Calls that are left to the centre's own protocol hardly can change. Of those for "
+            f"which a team was recommended, {share.value:.1%}{ends} change by the kind that "
+            f"changes most, {worst.kind}."
+        )
     quiet = [one for one in languages if one.quiet.value > 0]
     if languages:
         summary.append(

@@ -82,6 +82,7 @@ def test_a_model_that_looks_at_the_neighbourhood_is_found(tmp_path: Path) -> Non
     assert set(found.examples) <= set(calls["call_id"])
     told = section(tuple(made.values()))
     assert "neighbourhood of the call (" in told.summary[1]
+    assert "for which a team was recommended" in told.summary[2]
     assert not any(text in told.markdown() for text in SAYINGS)
 
 
