@@ -60,6 +60,9 @@ class NoLog:
         """Nothing waits."""
         return []
 
+    async def settled(self) -> None:
+        """Nothing waits."""
+
     def probe(self) -> None:
         """Be ready."""
 
