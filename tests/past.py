@@ -111,7 +111,9 @@ def _call(
             if decided < until:
                 made.append(_decision(made[-1], chosen, decided))
     if chosen.random() < 0.3 and last and at + timedelta(hours=1) < until:
-        told = Outcome(call_id=call_id, recorded_at=at + timedelta(hours=1), disposition="transported")
+        told = Outcome(
+            call_id=call_id, recorded_at=at + timedelta(hours=1), disposition="transported"
+        )
         made.append(
             Draft(
                 "outcome",

@@ -80,7 +80,7 @@ def _shown(part: Part) -> Shown:
     elif part.recorded is None:
         counted = "not in the record"
     else:
-        counted = f"{len(recorded)} values, not shown here"
+        counted = f"{len(recorded)} values, not shown here" if recorded else "none"
     return Shown(TITLES[part.name], part.agrees, _difference(part), lines, counted)
 
 
@@ -88,7 +88,7 @@ def _difference(part: Part) -> str:
     """Tell by how much numbers are apart at most, where there are any on both sides."""
     recorded, made = dict(_numbers(part.recorded)), dict(_numbers(part.made))
     apart = [abs(value - made[name]) for name, value in recorded.items() if name in made]
-    return "" if not apart else f"numbers apart by {max(apart):.1g} at most"
+    return f"numbers apart by up to {max(apart):.1g}" if any(apart) else ""
 
 
 def _numbers(value: Any) -> Iterator[tuple[str, float]]:

@@ -13,8 +13,8 @@ from model_service.service.log import Entry
 from model_service.service.log.filters import Filters
 from model_service.service.log.reading import Reader
 
-PART = 100
-"""Entries that are looked at in one go: some ten milliseconds."""
+PART = 40
+"""Entries that are looked at in one go: less than ten milliseconds."""
 
 LOOKED_AT = 5000
 """Entries that are looked at closely for one page, at most."""

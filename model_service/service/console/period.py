@@ -13,6 +13,7 @@ from model_service.service.problems import FieldError, invalid
 
 DEFAULT = "last_shift"
 LONGEST = timedelta(days=366)
+_YEARS = (1970, 2999)
 
 _WIDTHS = (
     (timedelta(hours=26), timedelta(hours=1), "hour"),
@@ -156,8 +157,10 @@ def moment(text: str, zone: tzinfo, name: str) -> datetime:
     """
     try:
         read = datetime.fromisoformat(text)
+        if not _YEARS[0] <= read.year <= _YEARS[1]:
+            raise ValueError("no year of any log")
         return (read if read.tzinfo else read.replace(tzinfo=zone)).astimezone(UTC)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise invalid([FieldError(name, "must be a day or a time")], what="request") from None
 
 

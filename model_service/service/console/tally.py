@@ -19,8 +19,8 @@ from model_service.service.log.filters import neighborhood_in
 from model_service.service.log.reading import Reader
 from model_service.service.views import CALL
 
-PART = 100
-"""Calls that are read in one go: some ten milliseconds."""
+PART = 40
+"""Calls that are read in one go: less than ten milliseconds."""
 
 MOST = 20_000
 """Calls that are counted at most, the latest of the period; it is told where there are more."""

@@ -60,7 +60,8 @@ def wilson(k: int, n: int) -> Share:
     share, spread = k / n, Z * Z / n
     centre = (share + spread / 2) / (1 + spread)
     half = Z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-    return Share(k, n, max(0.0, centre - half), min(1.0, centre + half))
+    # None and all are bounds themselves, which arithmetic misses by its last digit.
+    return Share(k, n, centre - half if k else 0.0, centre + half if k < n else 1.0)
 
 
 class Spread(NamedTuple):

@@ -7,6 +7,7 @@ that asks for it, and that it was read goes on record before it is shown.
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from fastapi import Request
@@ -101,6 +102,7 @@ def _record(request: Request, entry: Entry, *, said: bool) -> dict[str, Any]:
         "at": clock(zone),
         "zone": str(zone),
         "reader": who.name,
+        "now": datetime.now(UTC),
     }
 
 
@@ -109,9 +111,6 @@ def _does_not_fit() -> Exception:
 
 
 def _shelf(request: Request) -> Shelf:
-    """Give the releases at hand, which are kept once they were read."""
-    state = request.app.state
-    if not hasattr(state, "shelf"):
-        settings = cast(Settings, state.settings)
-        state.shelf = Shelf([settings.home / "releases", settings.release_path.parent])
-    return cast(Shelf, state.shelf)
+    """Give the releases at hand now; one that came in meanwhile is among them."""
+    settings = cast(Settings, request.app.state.settings)
+    return Shelf([settings.home / "releases", settings.release_path.parent])
