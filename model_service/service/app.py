@@ -50,6 +50,7 @@ from model_service.service.routes import (
 from model_service.service.sessions import Sessions
 from model_service.service.settings import Settings
 from model_service.service.units import Units
+from model_service.service.verifying import Verifier
 
 ROUTERS = (
     assessments.router,
@@ -140,6 +141,7 @@ def create_app(settings: Settings) -> FastAPI:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+            await verifier.stop()
             await decisions.settled()
             checkpoints.stop()
             with contextlib.suppress(TimeoutError):
@@ -169,6 +171,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.log = decisions
     app.state.checkpoints = checkpoints
+    app.state.verifier = verifier = Verifier(settings)
     app.state.accounts = accounts
     app.state.sessions = Sessions(
         accounts,

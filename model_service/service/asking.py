@@ -15,6 +15,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 DecisionAsked = Literal["accept", "override", "commit", "none"]
 NO_DECISION: DecisionAsked = "none"
 
+NO_NEIGHBORHOOD = "none"
+"""Where a call is from if nothing tells it, or no longer."""
+
 TIMES: dict[str, str] = {
     "since": "First day, or moment such as 2026-11-01T14:30 (UTC).",
     "until": "Day or moment (UTC) before which to stop.",

@@ -311,7 +311,7 @@ class Assessor:
         except LogUnavailable:
             kept = self._keeping.keep(assessment_id, decision, who, at, key)
             return views.kept_view(kept), False
-        withheld = self._withheld(self._find(assessment_id), who)
+        withheld = self.withheld(self._find(assessment_id), who)
         return views.decision_view(decided, private, withheld), True
 
     @_anew
@@ -448,7 +448,7 @@ class Assessor:
         return self._record(entry, who)
 
     def _record(self, entry: Entry, who: Identity) -> Answer:
-        withheld = self._withheld(entry, who)
+        withheld = self.withheld(entry, who)
         read = self._log.read
         private = self._private(entry)
         outcome = read.outcome(str(entry.call_id))
@@ -480,7 +480,7 @@ class Assessor:
         drawn = self._hold_back.holds(call.call_id, plan.hold_back)
         return "held_back" if drawn and not self._log.read.decided(call.call_id) else None
 
-    def _withheld(self, entry: Entry, who: Identity) -> Withheld | None:
+    def withheld(self, entry: Entry, who: Identity) -> Withheld | None:
         """Say why the advice of a record is not shown to somebody now, if it is not."""
         withheld = self._withheld_now(entry)
         if who.role in REVIEWERS and entry.content().get("withheld") != "off":
@@ -507,7 +507,7 @@ class Assessor:
 
     def _assessment(self, entry: Entry, private: dict[str, bytes], who: Identity) -> Answer:
         erasure = self._log.read.erased(entry, private)
-        return views.assessment_view(entry, private, self._withheld(entry, who), erasure)
+        return views.assessment_view(entry, private, self.withheld(entry, who), erasure)
 
     def _decision(self, entry: Entry, withheld: Withheld | None) -> Answer:
         private = self._private(entry)
@@ -561,7 +561,7 @@ class Assessor:
             body["reason"],
         ) or not (erased or decision.note == (None if note is None else note.decode())):
             raise reused()
-        return self._decision(first, self._withheld(self._find(assessment_id), who))
+        return self._decision(first, self.withheld(self._find(assessment_id), who))
 
     def _learned_with(self, first: Entry, outcome: Outcome) -> Answer:
         stored = self._private(first).get(views.OUTCOME) if first.kind == "outcome" else None

@@ -74,6 +74,17 @@ PAGES: Access = {
     "queue_events": DECIDES,
     "type_a_call": DECIDES,
     "call_detail": READS_CALLS,
+    "supervisor": _roles("supervisor"),
+    "log_page": _roles("supervisor", "auditor"),
+    "call_record": _roles("supervisor", "auditor"),
+    "read_words": _roles("supervisor", "auditor"),
+    "replay": _roles("auditor"),
+    "verification": _roles("auditor"),
+    "verification_state": _roles("auditor"),
+    "verify_log": _roles("auditor"),
+    "audits": _roles("auditor"),
+    "audit": _roles("auditor"),
+    "audit_file": _roles("auditor"),
     "help": EVERYONE,
     "state": EVERYONE,
     "sign_in_page": PUBLIC,
@@ -86,7 +97,7 @@ PAGES: Access = {
 ACCESS: Access = {**INTERFACE, **PAGES}
 """Who may call what."""
 
-PASSIVE = frozenset(["state", "queue_events", "queue_rows"])
+PASSIVE = frozenset(["state", "queue_events", "queue_rows", "verification_state"])
 """What a page asks for by itself, which is no sign that anybody sits there."""
 
 IDENTITY = "crisiscall.identity"

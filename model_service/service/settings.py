@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -116,6 +117,12 @@ class Settings(BaseSettings):
         "without losing what was typed; 0 is never.",
     )
     place: str = Field("", description="Name of the centre, as every page of the console shows it.")
+    shift_starts: Annotated[tuple[time, ...], NoDecode] = Field(
+        (time(7), time(19)),
+        min_length=1,
+        description="When shifts begin, where the centre is, separated by commas; the supervisor's "
+        "page looks back on them.",
+    )
     lockout_failures: int = Field(5, ge=1, description="Failed sign-ins of one user …")
     lockout_minutes: float = Field(15.0, gt=0, description="… within this, and nobody gets in.")
     reload_seconds: float = Field(
@@ -139,6 +146,18 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("shift_starts", mode="before")
+    @classmethod
+    def _split_times(cls, value: Any) -> Any:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("shift_starts")
+    @classmethod
+    def _check_times(cls, value: tuple[time, ...]) -> tuple[time, ...]:
+        if any(one.tzinfo is not None for one in value):
+            raise ValueError("a shift begins at a time of the day such as 07:00")
+        return tuple(sorted(set(value)))
 
     @field_validator("trusted_keys")
     @classmethod

@@ -32,6 +32,9 @@ POLICY = (
 )
 """Nothing inline, nothing from elsewhere; forms are sent by script, so that none goes astray."""
 
+ASKING = POLICY.replace("form-action 'none'", "form-action 'self'")
+"""The same for a page whose form asks for another view of it, which needs no script."""
+
 
 class Page(NamedTuple):
     """A page that the navigation offers to those who may see it."""
@@ -86,7 +89,9 @@ def template(name: str, **context: Any) -> str:
     return _environment.get_template(name).render(context)
 
 
-def render(request: Request, name: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+def render(
+    request: Request, name: str, *, status: int = 200, policy: str = POLICY, **context: Any
+) -> HTMLResponse:
     """Fill a template, with the frame that every page has, and answer with it.
 
     Parameters
@@ -95,6 +100,8 @@ def render(request: Request, name: str, *, status: int = 200, **context: Any) ->
     name : str
         File of the template.
     status : int
+    policy : str
+        Content-security policy of the page.
     **context
         What the template asks for beyond the frame: `user`, `pages`, `here`, `place`, `state`
         and `lock_minutes` are there.
@@ -111,7 +118,7 @@ def render(request: Request, name: str, *, status: int = 200, **context: Any) ->
         lock_minutes=settings.lock_minutes,
         **context,
     )
-    return HTMLResponse(content, status, headers={"Content-Security-Policy": POLICY})
+    return HTMLResponse(content, status, headers={"Content-Security-Policy": policy})
 
 
 def pages_of(request: Request, user: Identity | None) -> list[Page]:

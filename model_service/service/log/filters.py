@@ -13,10 +13,13 @@ from datetime import datetime
 
 import orjson
 
-from model_service.service.asking import NO_DECISION, WORDS
+from model_service.service.asking import NO_DECISION, NO_NEIGHBORHOOD, WORDS
 from model_service.service.log.entry import Entry, stamp
 from model_service.service.log.reading import MAX_PAGE, Reader
 from model_service.service.views import CALL
+
+NAMES = (*list(WORDS)[:-1], "withheld", "unserved", list(WORDS)[-1])
+"""Everything that can be asked for by words; what costs least to find out stands first."""
 
 STRETCH = 10_000
 """Entries of the log that are passed over for one page of a filtered reading, at most."""
@@ -40,6 +43,13 @@ class Filters:
         Who made the entry; of an assessment, also who decided on it.
     release : tuple of str
         Name or digest of the release.
+    withheld : tuple of str
+        Why advice was withheld when the call came in.
+    unserved : tuple of str
+        Why a response that fits could not be sent: a reason, or a response, a colon and a reason.
+    latest : bool
+        Whether every call is wanted once, as its latest revision; what was decided last is then
+        what was decided last on any of its revisions.
     """
 
     since: datetime | None = None
@@ -50,6 +60,9 @@ class Filters:
     reason: tuple[str, ...] = ()
     actor: tuple[str, ...] = ()
     release: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
+    unserved: tuple[str, ...] = ()
+    latest: bool = False
 
     def words(self) -> str:
         """Write the filters in one line; empty where there is none.
@@ -64,6 +77,8 @@ class Filters:
             value = getattr(self, one.name)
             if isinstance(value, datetime):
                 parts.append(f"{one.name}={stamp(value)}")
+            elif value is True:
+                parts.append(one.name)
             elif value:
                 parts.append(f"{one.name}={'|'.join(value)}")
         return " ".join(parts)
@@ -87,8 +102,13 @@ class Filters:
         since, until = self.bounds()
         if (since and entry.at < since) or (until and entry.at >= until):
             return False
-        asked = ((name, getattr(self, name)) for name in WORDS)
-        return all(not wanted or _told(reader, entry, name) & set(wanted) for name, wanted in asked)
+        if self.latest and not _leads(reader, entry):
+            return False
+        asked = ((name, getattr(self, name)) for name in NAMES)
+        return all(
+            not wanted or _told(reader, entry, name, whole_call=self.latest) & set(wanted)
+            for name, wanted in asked
+        )
 
     def page(
         self, reader: Reader, *, after: int, limit: int, kind: str | None = None
@@ -132,12 +152,19 @@ class Filters:
         return found, end if end < newest else None
 
 
-def _told(reader: Reader, entry: Entry, name: str) -> set[str | None]:
+def _leads(reader: Reader, entry: Entry) -> bool:
+    """Say whether an entry is the assessment of its call's latest revision."""
+    latest = reader.latest(str(entry.call_id)) if entry.kind == "assessment" else None
+    return latest is not None and latest.seq == entry.seq
+
+
+def _told(reader: Reader, entry: Entry, name: str, *, whole_call: bool) -> set[str | None]:
     """Give what an entry tells of one of the words that can be asked for."""
     if name == "actor":
-        return {entry.actor, *(decision.actor for decision in _decisions(reader, entry))}
+        decisions = _decisions(reader, entry, whole_call)
+        return {entry.actor, *(decision.actor for decision in decisions)}
     if name in ("decision", "reason"):
-        decided = [entry] if entry.kind == "decision" else _decisions(reader, entry)
+        decided = [entry] if entry.kind == "decision" else _decisions(reader, entry, whole_call)
         if decided:
             return {decided[-1].content()["action" if name == "decision" else "reason"]}
         return {NO_DECISION} if name == "decision" and entry.kind == "assessment" else set()
@@ -148,10 +175,22 @@ def _told(reader: Reader, entry: Entry, name: str) -> set[str | None]:
         return set()
     if name == "release":
         return _release(about)
-    if name == "recommendation":
-        return {(about.content()["recommendation"] or {}).get("response")}
-    call = reader.private(about).get(CALL)
-    return set() if call is None else {orjson.loads(call).get("neighborhood")}
+    if name == "neighborhood":
+        return {neighborhood_in(reader.private(about).get(CALL))}
+    body = about.content()
+    if name == "withheld":
+        return {body.get("withheld")}
+    given = body["recommendation"] or {}
+    if name == "unserved":
+        missed = [(one["response"], one["reason"]) for one in given.get("unserved", ())]
+        return {word for response, why in missed for word in (why, f"{response}:{why}")}
+    return {given.get("response")}
+
+
+def neighborhood_in(call: bytes | None) -> str:
+    """Tell from where a call is, or that nothing tells it, or no longer."""
+    told: str | None = None if call is None else orjson.loads(call).get("neighborhood")
+    return told or NO_NEIGHBORHOOD
 
 
 def _release(entry: Entry) -> set[str | None]:
@@ -159,8 +198,12 @@ def _release(entry: Entry) -> set[str | None]:
     return {model["release"], model["digest"]}
 
 
-def _decisions(reader: Reader, entry: Entry) -> list[Entry]:
-    return reader.decisions(str(entry.assessment_id)) if entry.kind == "assessment" else []
+def _decisions(reader: Reader, entry: Entry, whole_call: bool) -> list[Entry]:
+    if entry.kind != "assessment":
+        return []
+    if whole_call:
+        return reader.decided_on([str(entry.call_id)])
+    return reader.decisions(str(entry.assessment_id))
 
 
 def _assessment(reader: Reader, entry: Entry) -> Entry | None:

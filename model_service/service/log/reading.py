@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import orjson
 
 from model_service.service.log.connection import Connection
-from model_service.service.log.entry import Entry
+from model_service.service.log.entry import Entry, stamp
 from model_service.service.log.keys import KeysUnavailable, RecordKeys
 from model_service.service.log.private import Broken, Locked, unlock
 
@@ -18,6 +19,11 @@ MAX_PAGE = 1000
 
 _TEXTS = 5000
 """Personal texts that are read at a time: far more than one entry has."""
+_CLOCKS = timedelta(minutes=1)
+"""How far the clocks of the hosts that write into one log may be apart."""
+
+_KEPT = timedelta(days=1)
+"""How much later than it was taken a decision may come into the log (`keeping.py`)."""
 
 
 class Readable(Protocol):
@@ -100,6 +106,23 @@ class Reader:
             " WHERE call_id = ? AND kind IN ('assessment', 'decision') ORDER BY seq",
             call_id,
         )
+
+    def about(self, call_id: str) -> list[Entry]:
+        """List everything that happened to a call, in order."""
+        return self._all(
+            "SELECT * FROM entries WHERE call_id = ? OR assessment_id IN"
+            " (SELECT assessment_id FROM entries WHERE call_id = ? AND kind = 'assessment')"
+            " ORDER BY seq",
+            call_id,
+            call_id,
+        )
+
+    def decided_on(self, calls: Collection[str]) -> list[Entry]:
+        """List the decisions on any of these calls, in order; not many calls at once."""
+        marks = ", ".join("?" * len(calls))
+        # Sorted here: asked for in order, SQLite would go through all decisions that there are.
+        sql = f"SELECT * FROM entries WHERE call_id IN ({marks}) AND kind = 'decision'"
+        return sorted(self._all(sql, *calls))
 
     def revision(self, call_id: str, revision: int) -> Entry | None:
         """Find the assessment of one revision of a call."""
@@ -258,6 +281,114 @@ class Reader:
                 values.append(value)
         sql = f"SELECT * FROM entries WHERE seq > ? AND seq <= ?{wanted} ORDER BY seq LIMIT ?"
         return self._all(sql, after, end, *values, MAX_PAGE)
+
+    def span(self, since: datetime | None, until: datetime | None) -> tuple[int, int]:
+        """Tell between which sequences the entries of a time lie, without looking at them all.
+
+        Entries are in the order of their times but for what several hosts write at once, and for
+        decisions that were kept: it is a little wider, and whoever asks looks at the times again.
+
+        Returns
+        -------
+        int, int
+            Sequences of the entry before the first and of the last.
+        """
+        newest = self.newest()
+        after = 0 if since is None else self._before(stamp(since - _CLOCKS), newest)
+        end = newest if until is None else self._before(stamp(until + _KEPT), newest)
+        return after, end
+
+    def _before(self, at: str, newest: int) -> int:
+        """Find the last entry that is older than a time, by halving; 0 if none is."""
+        low, high = 0, newest
+        while low < high:
+            middle = (low + high + 1) // 2
+            later = self._one(
+                "SELECT * FROM entries WHERE seq >= ?"
+                " AND kind NOT IN ('decision', 'decision_refused') ORDER BY seq LIMIT 1",
+                middle,
+            )
+            if later is None or later.at >= at:
+                high = middle - 1
+            else:
+                low = later.seq
+        return low
+
+    def back(
+        self,
+        before: int,
+        after: int,
+        *,
+        limit: int,
+        kind: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> list[Entry]:
+        """List entries of a stretch of the log, the last one first.
+
+        Parameters
+        ----------
+        before, after : int
+            Sequences of the entry after the last and of the one before the first.
+        limit : int
+            At most.
+        kind, since, until
+            As with `stretch`.
+        """
+        wanted, values = "", []
+        for term, value in (("kind =", kind), ("at >=", since), ("at <", until)):
+            if value is not None:
+                wanted += f" AND {term} ?"
+                values.append(value)
+        sql = f"SELECT * FROM entries WHERE seq < ? AND seq > ?{wanted} ORDER BY seq DESC LIMIT ?"
+        return self._all(sql, before, after, *values, min(limit, MAX_PAGE))
+
+    def leading(
+        self, before: int, after: int, *, limit: int, since: str, until: str
+    ) -> list[Entry]:
+        """List the assessments of calls' latest revisions, as `back` does; each call once."""
+        return self._all(
+            "SELECT * FROM entries AS one WHERE seq < ? AND seq > ? AND kind = 'assessment'"
+            " AND at >= ? AND at < ? AND NOT EXISTS (SELECT 1 FROM entries AS other"
+            " WHERE other.call_id = one.call_id AND other.kind = 'assessment'"
+            " AND other.revision > one.revision) ORDER BY seq DESC LIMIT ?",
+            before,
+            after,
+            since,
+            until,
+            min(limit, MAX_PAGE),
+        )
+
+    def texts(self, entries: Sequence[Entry], name: str) -> dict[int, bytes | None]:
+        """Read one of the personal texts of entries, in one go; not of many at once.
+
+        Returns
+        -------
+        dict of int to bytes or None
+            Sequence → the text; None if it does not fit its key, or the digest in the chain.
+            What was erased is not in it.
+        """
+        found: dict[int, bytes | None] = {}
+        by_seq = {entry.seq: entry for entry in entries}
+        marks = ", ".join("?" * len(by_seq))
+        with self._store.reading() as connection:
+            rows: list[tuple[int, bytes, bytes]] = connection.execute(
+                f"SELECT seq, nonce, content FROM private WHERE seq IN ({marks}) AND name = ?",
+                (*by_seq, name),
+            ).fetchall()  # type: ignore[assignment]
+            for seq, nonce, content in rows:
+                entry = by_seq[seq]
+                key = self._store.keys.get(seq, entry.digest)
+                if key is None:
+                    continue
+                digest = entry.content().get("private", {}).get(name, "")
+                try:
+                    found[seq] = unlock(
+                        key, Locked(nonce, content), entry=entry.digest, name=name, digest=digest
+                    )
+                except Broken:
+                    found[seq] = None
+        return found
 
     def private(self, entry: Entry) -> dict[str, bytes]:
         """Read the personal text of an entry that is still there.

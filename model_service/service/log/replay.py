@@ -182,6 +182,64 @@ class Shelf:
         return found
 
 
+class Part(NamedTuple):
+    """One part of an assessment: as the record has it, and as it was made again.
+
+    Parameters
+    ----------
+    name : str
+    recorded, made
+        As JSON has them; None where there is none.
+    agrees : bool
+        To `TOLERANCE`, all else to the letter; also where a record of old lacks the part.
+    """
+
+    name: str
+    recorded: Any
+    made: Any
+    agrees: bool
+
+
+class Compared(NamedTuple):
+    """One assessment beside what its record and its release give again.
+
+    Parameters
+    ----------
+    verdict : str
+    parts : tuple of Part
+        None of what was erased, or lacks its release.
+    why : str or None
+        Why its release can't be used, where it can't.
+    """
+
+    verdict: Verdict
+    parts: tuple[Part, ...] = ()
+    why: str | None = None
+
+
+def compare(entry: Entry, private: Mapping[str, bytes], shelf: Shelf, *, erased: bool) -> Compared:
+    """Recompute one assessment, and put it beside its record; the log is not asked.
+
+    Parameters
+    ----------
+    entry : Entry
+    private : mapping of str to bytes
+        Its personal text that is still there.
+    shelf : Shelf
+    erased : bool
+        Whether the log tells that text of it was erased.
+    """
+    if erased and views.CALL not in private:
+        return Compared("erased")
+    try:
+        parts = _side_by_side(entry.content(), private, shelf)
+    except ReleaseError as error:
+        return Compared("no_release", why=str(error))
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return Compared("differs", (Part("record", None, None, False),))
+    return Compared(_verdict(entry.content(), parts), parts)
+
+
 def replay(opened: Open, shelf: Shelf, asked: Asked | None = None) -> Iterator[Replayed]:
     """Recompute assessments, in the order of the log; those that come in meanwhile are left out.
 
@@ -251,17 +309,30 @@ def _compared(reader: Reader, entry: Entry, shelf: Shelf) -> tuple[Verdict, tupl
     body, private = entry.content(), reader.private(entry)
     if views.CALL not in private and reader.erased(entry, private) is not None:
         return "erased", ()
+    parts = _side_by_side(body, private, shelf)
+    return _verdict(body, parts), tuple(part.name for part in parts if not part.agrees)
+
+
+def _verdict(body: Mapping[str, Any], parts: Sequence[Part]) -> Verdict:
+    if not all(part.agrees for part in parts):
+        return "differs"
+    return "not_asked" if body.get("mode") == "off" else "agrees"
+
+
+def _side_by_side(
+    body: Mapping[str, Any], private: Mapping[str, bytes], shelf: Shelf
+) -> tuple[Part, ...]:
     release = shelf.release(body["model"]["digest"])
-    made_body, made_private = _made(body, private, release)
-    recorded, made = _parts(body, private), _parts(made_body, made_private)
-    differing = tuple(
-        name
+    recorded, made = _parts(body, private), _parts(*_made(body, private, release))
+    return tuple(
+        Part(
+            name,
+            value,
+            made[name],
+            (value is None and name in _MAY_LACK) or agree(value, made[name]),
+        )
         for name, value in recorded.items()
-        if not (value is None and name in _MAY_LACK) and not agree(value, made[name])
     )
-    if differing:
-        return "differs", differing
-    return ("not_asked" if body.get("mode") == "off" else "agrees"), ()
 
 
 def _made(

@@ -1,6 +1,11 @@
 """The console's pages and their parts; `console/page.py` says how one is added.
 
 session.py    signing in and out, the lock
+supervisor.py figures of a period
+log.py        the log with its filters
+record.py     everything about one call, to print; one assessment recomputed
+verification.py  whether the log is whole
+audits.py     reports on fairness
 common.py     what every role has: help, and what is in force
 """
 
@@ -14,13 +19,37 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from model_service.service.console.page import Page
-from model_service.service.routes.pages import common, queue, session, typed
+from model_service.service.routes.pages import (
+    audits,
+    common,
+    log,
+    queue,
+    record,
+    session,
+    supervisor,
+    typed,
+    verification,
+)
 
-ROUTERS = (queue.router, typed.router, session.router, common.router)
+ROUTERS = (
+    queue.router,
+    typed.router,
+    supervisor.router,
+    log.router,
+    record.router,
+    verification.router,
+    audits.router,
+    session.router,
+    common.router,
+)
 
 NAVIGATION = (
     Page("queue", "/", "Queue"),
     Page("type_a_call", "/type", "Type a call"),
+    Page("supervisor", "/supervisor", "Supervision"),
+    Page("log_page", "/log", "Log"),
+    Page("verification", "/verification", "Verification"),
+    Page("audits", "/audits", "Fairness"),
     Page("help", "/help", "Help"),
 )
 """Pages in the order in which the navigation offers them; the first is where one lands."""
