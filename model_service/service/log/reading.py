@@ -375,7 +375,7 @@ class Reader:
             rows: list[tuple[int, bytes, bytes]] = connection.execute(
                 f"SELECT seq, nonce, content FROM private WHERE seq IN ({marks}) AND name = ?",
                 (*by_seq, name),
-            ).fetchall()  # type: ignore[assignment]
+            ).fetchall()
             for seq, nonce, content in rows:
                 entry = by_seq[seq]
                 key = self._store.keys.get(seq, entry.digest)
