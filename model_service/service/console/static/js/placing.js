@@ -2,6 +2,8 @@
 // and what comes in above is made up for by scrolling while somebody points at the list.
 
 const HAND_MS = 3000;
+// As many as the service holds; what is older is found in the log.
+const MOST = 400;
 
 export class Rows {
   constructor(list, onShift) {
@@ -34,14 +36,25 @@ export class Rows {
       return [there, false];
     }
     const order = Number(drawn.dataset.order);
-    const after = [...this.list.children].find((row) => Number(row.dataset.order ?? -1) < order);
+    let after = this.list.firstElementChild; // nearly always the place: the newest comes first
+    while (after && Number(after.dataset.order ?? -1) > order) after = after.nextElementSibling;
     const kept = this.handNear();
-    this.list.insertBefore(drawn, after ?? null);
+    this.list.insertBefore(drawn, after);
     if (kept && (!after || drawn.offsetTop <= this.list.scrollTop + after.offsetHeight)) {
       this.scrollTo(this.list.scrollTop + drawn.offsetHeight);
       this.onShift(true);
     }
+    this.trim();
     return [drawn, true];
+  }
+
+  // Let go of the oldest rows, but not of one that is picked.
+  trim() {
+    while (this.list.childElementCount > MOST) {
+      const last = this.list.lastElementChild;
+      if (last.querySelector("[aria-current]")) return;
+      last.remove();
+    }
   }
 
   // Scroll, with room made at the end where a short list has none.

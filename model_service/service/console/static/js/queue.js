@@ -17,7 +17,15 @@ let picked = null; // the row in the pane
 const all = () => [...list.querySelectorAll("li.call")];
 const undecided = () => all().filter((row) => row.dataset.assessment && !row.dataset.led);
 
+let counting = 0; // once for all rows that come together
 function count() {
+  counting ||= setTimeout(() => {
+    counting = 0;
+    tell();
+  }, 50);
+}
+
+function tell() {
   const [n, open] = [all().length, undecided().length];
   const more = list.querySelector(".more") ? "+" : "";
   $("count").textContent = n ? `${n}${more}, ${open} undecided` : "";
