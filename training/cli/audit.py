@@ -19,6 +19,7 @@ from training.cli.options import (
 from training.cli.progress import progress
 
 if TYPE_CHECKING:
+    from data.dataset import Dataset
     from training.audit.period import Period
 
 _PATH = click.Path(path_type=Path)
@@ -76,6 +77,18 @@ _PATH = click.Path(path_type=Path)
     "--name-property", default=None, help="With --boundaries: the property that holds a name."
 )
 @click.option(
+    "--causes",
+    is_flag=True,
+    help="With --data and --out: also look for why groups differ (call mix, what drives scores, "
+    "swaps of names, places, dialects and languages, what labels miss).",
+)
+@click.option(
+    "--refit",
+    is_flag=True,
+    help="With --causes and --config: also train models with place and past as features, and "
+    "models that never saw a place. Takes many trainings.",
+)
+@click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
@@ -97,6 +110,8 @@ def audit(
     mapping: Path | None,
     boundaries: Path | None,
     name_property: str | None,
+    causes: bool,
+    refit: bool,
     out: Path | None,
     gate: bool,
     seed: int,
@@ -117,18 +132,23 @@ def audit(
     """
     from data.errors import InputError
     from model_service.model.plan import AuditRule, load_plan
-    from training.audit import options, people, places
+    from training.audit import options, people, places, why
     from training.audit.audit import audit as make
     from training.audit.boundaries import read_boundaries
     from training.audit.gate import breaches, unknown
     from training.audit.groups import DEFAULT
     from training.audit.report import summary, write_report
+    from training.config import load_config
 
     if sum(given is not None for given in (folder, log, scored)) != 1:
         raise InputError("give one of --data, --log and --scored: the calls to audit")
     if config is not None and folder is None:
         raise InputError("--config goes with --data: only a folder of calls has a split")
-    period = _period(folder, log, scored, config, since, until, mapping, release, home)
+    if causes and (folder is None or out is None):
+        raise InputError("--causes goes with --data and --out")
+    if refit and not (causes and config):
+        raise InputError("--refit goes with --causes and --config: it trains as the release was")
+    period, dataset = _period(folder, log, scored, config, since, until, mapping, release, home)
     drawn = None if boundaries is None else read_boundaries(boundaries, name_property)
     if drawn is not None:
         period, _ = places.located(period, drawn)
@@ -148,6 +168,16 @@ def audit(
             options.section(period, made),
         )
         sections = [section for section in found if section is not None]
+        if causes:
+            assert dataset is not None
+            sections += why.sections(
+                period,
+                dataset,
+                refit=load_config(config) if refit and config else None,
+                seed=seed,
+                report=lambda words: click.echo(f"  {words}", err=True),
+                progress=progress,
+            )
         for path in write_report(made, out, sections):
             click.echo(f"written to {path}")
     if gate:
@@ -172,7 +202,7 @@ def _period(
     mapping: Path | None,
     release: Path | None,
     home: Path,
-) -> Period:
+) -> tuple[Period, Dataset | None]:
     from data.dataset import Dataset
     from data.sources.labelled import read_labelled
     from training.audit.period import Period, from_dataset, from_log, read_table
@@ -184,13 +214,14 @@ def _period(
         if since is not None or until is not None:
             chosen = in_period(period.calls["received_at"], since, until)
             period = Period(period.calls[chosen], period.words)
-        return period
+        return period, None
     loaded = open_release(release, home)
     if log is not None:
         bounds = [None if day is None else day.replace(tzinfo=UTC) for day in (since, until)]
-        return from_log(
+        period = from_log(
             loaded, log, mapping=mapping, since=bounds[0], until=bounds[1], progress=progress
         )
+        return period, None
     assert folder is not None
     dataset = read_labelled(folder) if folder.is_file() else Dataset.read(folder)
     chosen = in_period(dataset.calls["received_at"], since, until)
@@ -199,4 +230,4 @@ def _period(
     period = from_dataset(loaded, dataset, chosen, progress=progress)
     if config is not None:
         period.words["notes"].append(f"Only the test part of the configuration {config}.")
-    return period
+    return period, dataset
