@@ -49,14 +49,16 @@ COLUMNS = (
     "gap_high",
     "p",
     "p_adjusted",
+    "named",
     "verdict",
     "matters",
     "among_needed",
     "calls_needed",
 )
 """Of the findings. `calls` are those of the group, `among` those that the figure is of and `hits`
-of these those that count; `gap` is `value` less `rest`. `among_needed` and `calls_needed` tell how
-many would suffice. What can't be told is missing, and never zero."""
+of these those that count; `gap` is `value` less `rest`; `named` are those that the plan's limits
+name. `among_needed` and `calls_needed` tell how many would suffice. What can't be told is missing,
+and never zero."""
 
 
 @dataclass
@@ -144,7 +146,7 @@ def audit(
         found += _figures(made, clusters[made.by], prepared[subject], rule, rng, resamples)
     table = _joined(found)
     overall = table[table["by"] == ""].reset_index(drop=True)
-    findings = _judged(table[table["by"] != ""].reset_index(drop=True))
+    findings = _judged(table[table["by"] != ""].reset_index(drop=True), rule)
     words = {
         **period.words,
         "by": [made.by for made in groupings],
@@ -152,6 +154,7 @@ def audit(
         "seed": seed,
         "resamples": resamples,
         "tests": int(findings["p"].notna().sum()),
+        "named": int((findings["p"].notna() & findings["named"]).sum()),
         "smallest_gap": rule.smallest_gap,
     }
     return Audit(findings, overall, words, rule)
@@ -293,10 +296,14 @@ def _joined(parts: Sequence[Part]) -> pd.DataFrame:
     return pd.DataFrame(columns).astype(texts)
 
 
-def _judged(findings: pd.DataFrame) -> pd.DataFrame:
+def _judged(findings: pd.DataFrame, rule: AuditRule) -> pd.DataFrame:
     """Adjust the p-values of a whole report, and give the verdicts."""
     p = findings["p"].to_numpy(dtype=np.float64)
-    findings["p_adjusted"] = verdicts.adjusted(p)
+    limits = {(limit.subject, limit.measure) for limit in rule.limits}
+    keys = zip(findings["subject"], findings["measure"], strict=True)
+    named = np.array([key in limits for key in keys]) & findings["by"].isin(rule.by).to_numpy()
+    findings["named"] = named
+    findings["p_adjusted"] = verdicts.adjusted(p, named)
     tested = findings["matters"].notna().to_numpy()
     some = findings[tested]
     matters = some["matters"].to_numpy()
@@ -304,7 +311,7 @@ def _judged(findings: pd.DataFrame) -> pd.DataFrame:
     findings.loc[tested, "verdict"] = verdicts.judge(
         some["p_adjusted"].to_numpy(), low, high, matters
     )
-    level = verdicts.strictest(int((~np.isnan(p)).sum()))
+    level = verdicts.strictest(p, named)[tested]
     needed = verdicts.sufficient(
         some["_own"].to_numpy(), some["_others"].to_numpy(), matters, level
     )

@@ -88,7 +88,7 @@ def changes(
         table["p"] = np.where(few | (error == 0), np.nan, p)
         parts.append(pd.DataFrame({"group": made.names, "share": share, "among": among, **table}))
     found = pd.concat(parts, ignore_index=True)
-    found["p_adjusted"] = verdicts.adjusted(found["p"].to_numpy())
+    found["p_adjusted"] = verdicts.adjusted(found["p"].to_numpy(), np.zeros(len(found), dtype=bool))
     found["verdict"] = [_verdict(row, matters) for row in found.to_dict("records")]
     return found
 

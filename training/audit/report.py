@@ -193,7 +193,10 @@ def _audited(made: Audit) -> dict[str, Any]:
         "source": said["source"],
         "digest": (said.get("digest") or "")[:16],
         "seed": said["seed"],
-        **{name: f"{said[name]:,}" for name in ("calls", "incidents", "tests", "resamples")},
+        **{
+            name: f"{said[name]:,}"
+            for name in ("calls", "incidents", "tests", "named", "resamples")
+        },
     }
 
 

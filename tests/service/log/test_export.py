@@ -131,6 +131,22 @@ def test_a_row_says_what_was_shown_drawn_and_decided(service: Service, tmp_path:
     assert rows[0]["recommendation"] == "emt_clinician"
 
 
+def test_a_row_says_which_team_fitted_and_could_not_be_sent(tmp_path: Path) -> None:
+    with running(tmp_path) as started:
+        for place in ("Roxbury", "Mattapan"):
+            call = a_call(
+                call_id=place,
+                neighborhood=place,
+                answers={"violence": "yes"},
+                received_at="2021-10-05T22:00:00-04:00",
+            )
+            started.assess(call)
+        rows = exported(started, tmp_path)
+    assert [row["recommendation"] for row in rows] == ["police_clinician", "protocol"]
+    assert [row["unserved"] for row in rows] == [[], ["police_clinician:out_of_area"]]
+    assert flat(rows[1])["unserved"] == "police_clinician:out_of_area"
+
+
 @pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
 def test_narratives_and_notes_stay_out_unless_asked_for(
     service: Service, tmp_path: Path, ending: str

@@ -6,6 +6,8 @@ from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import norm
 
 from model_service.model.plan import AuditRule, GapLimit
@@ -25,6 +27,8 @@ from training.audit.verdicts import (
     strictest,
     sufficient,
 )
+
+LIMITS = (GapLimit(subject="safety_risk", measure="false_negative_rate", gap=0.05),)
 
 
 @cache
@@ -88,7 +92,8 @@ def test_verdicts_of_hand_made_figures() -> None:
 
 
 def test_what_would_suffice_finds_the_gap_four_times_out_of_five() -> None:
-    matters, base, rest_calls, level = 0.1, 0.15, 50_000, strictest(200)
+    matters, base, rest_calls = 0.1, 0.15, 50_000
+    level = strictest(np.ones(200), np.zeros(200, dtype=bool))[:1]
     own = np.array([(base + matters) * (1 - base - matters)])
     others = np.array([base * (1 - base) / rest_calls])
     needed = int(sufficient(own, others, np.array([matters]), level)[0])
@@ -103,17 +108,47 @@ def test_what_would_suffice_finds_the_gap_four_times_out_of_five() -> None:
 
 
 def test_no_number_suffices_where_the_rest_is_too_few() -> None:
-    needed = sufficient(np.array([0.2]), np.array([0.01]), np.array([0.1]), 0.001)
+    needed = sufficient(np.array([0.2]), np.array([0.01]), np.array([0.1]), np.array([0.001]))
     assert np.isnan(needed[0])
 
 
 def test_adjusting_leaves_out_what_was_not_tested() -> None:
-    p = np.array([0.001, np.nan, 0.5])
-    made = adjusted(p)
+    p, none = np.array([0.001, np.nan, 0.5]), np.zeros(3, dtype=bool)
+    made = adjusted(p, none)
     assert np.isnan(made[1])
-    assert made[[0, 2]] == pytest.approx(adjusted(p[[0, 2]]))
-    assert strictest(1) == pytest.approx(0.05)
-    assert strictest(2) == pytest.approx(0.05 / (2 * 1.5))
+    assert made[[0, 2]] == pytest.approx(adjusted(p[[0, 2]], none[:2]))
+    assert made[0] == pytest.approx(0.001 * 2 * 1.5)
+    assert strictest(p, none) == pytest.approx(0.05 / (2 * 1.5))
+
+
+def test_what_the_plan_names_is_a_family_at_half_the_rate() -> None:
+    p = np.r_[0.001, np.full(99, 0.5)]
+    named = np.arange(100) < 2
+    assert adjusted(p, named)[0] == pytest.approx(2 * 0.001 * 2 * 1.5)
+    assert adjusted(p, ~named)[0] == pytest.approx(adjusted(p, named)[0])
+    alone = np.zeros(100, dtype=bool)
+    assert adjusted(p, named)[0] < adjusted(p, alone)[0]
+    level = strictest(p, named)
+    assert level[0] == pytest.approx(0.025 / (2 * 1.5)) and level[0] > level[-1]
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=40),
+)
+def test_families_share_one_rate(rows: list[tuple[float, bool]]) -> None:
+    p, named = (np.array(column) for column in zip(*rows, strict=True))
+    made = adjusted(p, named)
+    assert ((made >= p - 1e-12) & (made <= 1)).all()
+    # A gap at the level that is called enough is enough, whatever else was tested.
+    assert (made[p <= strictest(p, named)] <= 0.05 + 1e-9).all()
+
+
+def test_only_what_the_limits_name_is_named() -> None:
+    found = planted(limits=LIMITS).findings
+    named = found[found["named"].astype(bool)]
+    assert set(named["measure"]) == {"false_negative_rate"}
+    assert set(named["subject"]) == {"safety_risk"}
+    assert planted(limits=()).words["named"] == 0
 
 
 def test_p_values_of_equal_groups_are_no_smaller_than_they_should_be() -> None:
@@ -130,8 +165,6 @@ def test_p_values_of_equal_groups_are_no_smaller_than_they_should_be() -> None:
 
 
 # the gate
-
-LIMITS = (GapLimit(subject="safety_risk", measure="false_negative_rate", gap=0.05),)
 
 
 def test_the_gate_names_the_group_and_by_how_much() -> None:
