@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test attack-log faults lock docs clean
+.PHONY: help setup run test attack-log faults lock docs screenshots clean
 
 help:            ## This list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/'
@@ -39,6 +39,9 @@ lock: setup      ## Renew requirements.lock from pyproject.toml
 
 docs: setup      ## Renew what is generated: openapi.json, plan.schema.json, parts of README.md
 	@python -m tests.docs.generate
+
+screenshots: setup ## Renew the pictures of every page, after `make run` has trained a release
+	@python -m tests.docs.screenshots
 
 clean:           ## Remove the environment and everything generated
 	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -20,7 +20,9 @@ from model_service.model.release import Release
 from model_service.service.accounts import Accounts, AccountsUnavailable
 from model_service.service.assessor import Assessor
 from model_service.service.auth import ACCESS, PUBLIC, guard
+from model_service.service.console.board import Board
 from model_service.service.console.errors import handle
+from model_service.service.console.hub import AnnouncedLog, Hub
 from model_service.service.database import check_sqlite
 from model_service.service.docs import add_docs
 from model_service.service.edge import Edge
@@ -84,7 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
         If a route is not in the table of who may call what: the programmer's mistake.
     """
     check_sqlite()
-    decisions = DecisionLog(open_store(settings))
+    decisions = AnnouncedLog(open_store(settings))
     accounts = Accounts(
         settings.accounts_path,
         lifetime=settings.token_hours * 3600,
@@ -128,11 +130,13 @@ def create_app(settings: Settings) -> FastAPI:
         watching = [
             asyncio.create_task(releases.watch()),
             asyncio.create_task(keeping.watch(assessor.record_kept)),
+            asyncio.create_task(hub.follow()),
         ]
         witnessing = asyncio.create_task(checkpoints.watch())
         try:
             yield
         finally:
+            hub.close()
             for task in watching:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -188,6 +192,8 @@ def create_app(settings: Settings) -> FastAPI:
         hold_back=HoldBack(settings.holdback_key_path),
         keeping=keeping,
     )
+    app.state.board = board = Board(decisions, assessor, releases)
+    app.state.hub = decisions.hub = hub = Hub(decisions, board)
     app.state.readiness = Readiness(decisions, accounts, releases)
     for router in ROUTERS:
         app.include_router(router)

@@ -34,6 +34,9 @@ def _roles(*names: Role) -> frozenset[Role]:
 READS_CALLS = _roles("dispatcher", "supervisor", "auditor")
 """Roles that may read what was said in calls, and where they are from."""
 
+DECIDES = _roles("dispatcher", "supervisor")
+"""Roles that sit at a desk."""
+
 Access = dict[str, frozenset[Role] | None]
 
 INTERFACE: Access = {
@@ -41,7 +44,7 @@ INTERFACE: Access = {
     "create_eido_assessment": _roles("dispatcher", "supervisor", "cad"),
     "read_eido": _roles("dispatcher", "supervisor", "cad", "auditor"),
     "read_assessment": READS_CALLS,
-    "create_decision": _roles("dispatcher", "supervisor"),
+    "create_decision": DECIDES,
     "create_outcome": _roles("dispatcher", "supervisor", "cad"),
     "read_call": READS_CALLS,
     "read_log": _roles("supervisor", "auditor", "administrator"),
@@ -66,7 +69,11 @@ INTERFACE: Access = {
 """The interface for programs: route name → the roles that may call it."""
 
 PAGES: Access = {
-    "console": PUBLIC,
+    "queue": DECIDES,
+    "queue_rows": DECIDES,
+    "queue_events": DECIDES,
+    "type_a_call": DECIDES,
+    "call_detail": READS_CALLS,
     "supervisor": _roles("supervisor"),
     "log_page": _roles("supervisor", "auditor"),
     "call_record": _roles("supervisor", "auditor"),
@@ -90,7 +97,7 @@ PAGES: Access = {
 ACCESS: Access = {**INTERFACE, **PAGES}
 """Who may call what."""
 
-PASSIVE = frozenset(["state", "verification_state"])
+PASSIVE = frozenset(["state", "queue_events", "queue_rows", "verification_state"])
 """What a page asks for by itself, which is no sign that anybody sits there."""
 
 IDENTITY = "crisiscall.identity"
@@ -147,6 +154,14 @@ class Guard(OAuth2PasswordBearer):
 
 
 guard = Guard(tokenUrl="v1/token", auto_error=False, description="A token of POST /v1/token.")
+
+
+def still_signed_in(request: HTTPConnection) -> bool:
+    """Say whether who made a request, which takes long, could make it now again."""
+    token = session_token(request)
+    if request.headers.get("authorization", "").lower().startswith("bearer "):
+        return accounts_of(request).identify(request.headers["authorization"][7:]) is not None
+    return token is not None and sessions_of(request).identify(token, use=False) is not None
 
 
 def signed_in(request: Request) -> Identity:

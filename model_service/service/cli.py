@@ -63,7 +63,13 @@ def serve(host: str | None, port: int | None, home: Path | None, log_level: str 
 
     telemetry.configure(settings.log_level)
     app = create_app(settings)
-    server = uvicorn.Server(
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            app.state.hub.close()  # or else the consoles' lines would hold it up
+            await super().shutdown(sockets)
+
+    server = Server(
         uvicorn.Config(
             app,
             log_config=None,

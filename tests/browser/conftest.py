@@ -40,8 +40,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def users(home: Path) -> dict[str, str]:
-    return add_users(make_settings(home), {"desk": "dispatcher", "auditor": "auditor"})
+def roles() -> dict[str, str]:
+    return {"desk": "dispatcher", "auditor": "auditor"}
+
+
+@pytest.fixture(scope="module")
+def users(home: Path, roles: dict[str, str]) -> dict[str, str]:
+    return add_users(make_settings(home), roles)
 
 
 @pytest.fixture(scope="module")
@@ -68,5 +73,5 @@ def open_desk(browser: Browser, process: Process, users: dict[str, str]) -> Iter
 
 @pytest.fixture
 def desk(open_desk: OpenDesk) -> Desk:
-    """A window with a dispatcher signed in."""
+    """A window with a dispatcher signed in, on the form in which a call is typed."""
     return open_desk().ready()

@@ -68,11 +68,11 @@ class Desk:
     def close(self) -> None:
         """Close the window; nothing may have gone wrong in it, or gone elsewhere."""
         self._context.close()
-        assert self.complaints == []
+        assert self.complaints == [], self.complaints
         assert self.hosts <= {urlsplit(self.url).netloc}
 
-    def open(self) -> Desk:
-        self.page.goto(self.url)
+    def open(self, path: str = "/") -> Desk:
+        self.page.goto(f"{self.url}{path}")
         return self
 
     def sign_in(self, name: str = "desk", password: str | None = None) -> Desk:
@@ -84,21 +84,45 @@ class Desk:
         self.page.keyboard.press("Enter")
         return self
 
-    def ready(self) -> Desk:
-        """Open the page, sign in and wait for the form."""
-        self.open().sign_in()
-        expect(self.narrative).to_be_focused()
-        expect(self.page.locator("#model")).not_to_be_empty()
+    def enter(self, path: str = "/", name: str = "desk") -> Desk:
+        """Sign in and go to a page."""
+        self.open("/sign-in").sign_in(name)
+        expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
+        if path != "/":
+            self.open(path)
+        self.page.wait_for_load_state("load")
         return self
 
+    def queue(self, name: str = "desk") -> Desk:
+        """Sign in, which leads to the queue, and wait until its line is there."""
+        with self.page.expect_response("**/queue/events*"):
+            self.enter(name=name)
+        return self
+
+    def ready(self) -> Desk:
+        """Sign in and wait for the form in which a call is typed."""
+        self.enter("/type")
+        expect(self.narrative).to_be_focused()
+        expect(self.page.locator("#call-id")).to_contain_text("TYPED-")
+        return self
+
+    def unlock(self, name: str = "desk") -> None:
+        """Give the password again, where the page asks for it in place."""
+        expect(self.page.locator("#unlock [name=password]")).to_be_focused()
+        self.page.keyboard.type(self.users[name])
+        self.page.keyboard.press("Enter")
+        expect(self.page.locator("#locked")).to_be_hidden()
+
     def assess(self, narrative: str | None = None) -> dict[str, Any]:
-        """Type a narrative, assess by keyboard and return the answer."""
+        """Type a narrative, assess by keyboard and return the answer once it is shown."""
         if narrative is not None:
             self.narrative.fill(narrative)
         with self.page.expect_response("**/v1/assessments") as answer:
             self.page.keyboard.press("Control+Enter")
         assessment: dict[str, Any] = answer.value.json()
         expect(self.page.locator("#assess")).to_have_attribute("aria-disabled", "false")
+        if answer.value.ok:
+            expect(self.article).to_have_attribute("data-assessment", assessment["assessment_id"])
         return assessment
 
     def press(self, key: str) -> dict[str, Any]:
@@ -123,12 +147,17 @@ class Desk:
         return record
 
     @property
+    def article(self) -> Any:
+        """What the pane shows of a call."""
+        return self.page.locator("#detail article")
+
+    @property
     def narrative(self) -> Any:
         return self.page.get_by_label("What was said or typed so far")
 
     @property
     def alarm(self) -> Any:
-        return self.page.get_by_role("alert")
+        return self.page.locator("#alarm")
 
     @property
     def decisions(self) -> Any:

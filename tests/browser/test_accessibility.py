@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from model_service.service.accounts import ROLES, Role
+from model_service.service.console.page import Page
+from model_service.service.routes.pages import NAVIGATION
 from tests.browser.conftest import OpenDesk
 from tests.browser.desk import Desk
+from tests.builders import a_call
+from tests.harness import Process
 
 CRISIS = "suicidal brother hearing voices, not sleeping, no weapons, knife in the car, accident"
 LONG = f"{CRISIS} {'z' * 300} knife"
@@ -24,6 +30,32 @@ def faults(desk: Desk) -> list[str]:
     return [f"{v['id']}: {node['target']}" for v in found for node in v["nodes"]]
 
 
+@pytest.fixture(scope="module")
+def roles() -> dict[str, str]:
+    """A user of every role, named as the role, and those that the helpers know."""
+    return {**dict(zip(ROLES, ROLES, strict=True)), "desk": "dispatcher"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def calls(process: Process, users: dict[str, str]) -> None:
+    """Calls of every kind, so that no page is empty; one was decided."""
+    form = {"username": "supervisor", "password": users["supervisor"]}
+    with httpx.Client(base_url=process.url) as client:
+        token = client.post("/v1/token", data=form).raise_for_status().json()["access_token"]
+        client.headers["authorization"] = f"Bearer {token}"
+        for number, narrative in enumerate((CRISIS, LONG, "", "someone called", "voices " * 200)):
+            call = a_call(number, narrative=narrative, answers={})
+            answer = client.post("/v1/assessments", json=call).raise_for_status().json()
+        path = f"/v1/assessments/{answer['assessment_id']}/decision"
+        override = {"action": "override", "response": "emt_clinician", "reason": "crisis_missed"}
+        client.post(path, json=override).raise_for_status()
+
+
+def seen_by(page: Page) -> str:
+    """A role that may see a page."""
+    return next(role for role in ROLES if page.open_to(cast(Role, role)))
+
+
 def unfold(desk: Desk) -> None:
     """Open everything that the page can open."""
     desk.page.get_by_text("Every figure behind it").click()
@@ -31,12 +63,42 @@ def unfold(desk: Desk) -> None:
     expect(desk.page.locator("#override-fields")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(open_desk: OpenDesk, scheme: str) -> None:
+SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
+PAGES = pytest.mark.parametrize("page", NAVIGATION, ids=lambda page: page.name)
+SIZES = pytest.mark.parametrize(
+    ("width", "scale"),
+    [(1280, 1), (768, 1), (640, 2), (320, 4)],
+    ids=["100%", "tablet", "200%", "400%"],
+)
+
+
+@SCHEMES
+@PAGES
+def test_axe_finds_nothing_on_any_page(open_desk: OpenDesk, page: Page, scheme: str) -> None:
+    desk = open_desk(color_scheme=scheme).enter(page.path, seen_by(page))
+    expect(desk.page.get_by_role("heading", level=1)).to_be_visible()
+    assert faults(desk) == []
+
+
+@SCHEMES
+def test_axe_finds_nothing_on_the_queue_at_work(open_desk: OpenDesk, scheme: str) -> None:
+    desk = open_desk(color_scheme=scheme).queue()
+    for _ in range(3):
+        desk.page.keyboard.press("F2")
+        expect(desk.article).to_be_visible()
+        assert faults(desk) == []
+    unfold(desk)
+    assert faults(desk) == []
+    desk.page.keyboard.press("F4")
+    expect(desk.page.get_by_role("dialog")).to_be_visible()
+    assert faults(desk) == []
+
+
+@SCHEMES
+def test_axe_finds_nothing_on_the_form_at_work(open_desk: OpenDesk, scheme: str) -> None:
     desk = open_desk(color_scheme=scheme).open()
     assert faults(desk) == []
-    desk.sign_in()
-    expect(desk.page.locator("#model")).not_to_be_empty()
+    desk.ready()
     desk.assess(CRISIS)
     desk.press("F8")
     unfold(desk)
@@ -72,32 +134,61 @@ def test_every_control_has_a_name_and_the_roles_are_told(desk: Desk) -> None:
         ("combobox", "Who calls"),
         ("radiogroup", "Weapon within reach?"),
         ("radiogroup", "Accepts help?"),
-        ("button", "Accept"),
+        ("button", "Accept F8"),
         ("heading", "Follow the centre's own protocol"),
+        ("navigation", "Pages"),
+        ("region", "Recommendation"),
     ):
         expect(desk.page.get_by_role(role, name=name)).to_be_visible()  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("width", "scale"), [(1280, 1), (640, 2), (320, 4)], ids=["100%", "200%", "400%"]
-)
-def test_nothing_is_cut_off_when_enlarged(open_desk: OpenDesk, width: int, scale: int) -> None:
+def test_the_first_tab_skips_to_the_content(desk: Desk) -> None:
+    desk.open("/help")
+    desk.page.keyboard.press("Tab")
+    skip = desk.page.get_by_role("link", name="Skip to the content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    desk.page.keyboard.press("Enter")
+    expect(desk.page.locator("main")).to_be_focused()
+
+
+@SIZES
+@PAGES
+def test_nothing_is_cut_off_when_enlarged(
+    open_desk: OpenDesk, page: Page, width: int, scale: int
+) -> None:
     # A window of 1280 points at 200% is one of 640, drawn with twice the pixels.
-    size = {"width": width, "height": 720 // scale}
-    desk = open_desk(viewport=size, device_scale_factor=scale)
+    desk = sized(open_desk, width, scale).enter(page.path, seen_by(page))
+    expect(desk.page.get_by_role("heading", level=1)).to_be_visible()
+    assert fits(desk, width)
 
-    def fits() -> bool:
-        return bool(desk.page.evaluate("document.documentElement.scrollWidth") <= width)
 
-    desk.open()
-    assert fits()
-    desk.sign_in()
-    expect(desk.page.locator("#model")).not_to_be_empty()
-    desk.assess(LONG)
-    expect(desk.page.locator("#response")).to_be_in_viewport()
-    assert fits()
+@SIZES
+def test_the_desk_works_when_enlarged(open_desk: OpenDesk, width: int, scale: int) -> None:
+    desk = sized(open_desk, width, scale).open("/sign-in")
+    assert fits(desk, width)
+    desk.queue()
+    desk.page.keyboard.press("F2")
+    expect(desk.article).to_be_visible()
+    accept = desk.page.locator("#accept")
+    accept.scroll_into_view_if_needed()
+    expect(accept).to_be_in_viewport()
+    assert fits(desk, width)
     unfold(desk)
-    assert fits()
+    assert fits(desk, width)
+    desk.open("/type")
+    desk.assess(LONG)
+    unfold(desk)
+    assert fits(desk, width)
+
+
+def sized(open_desk: OpenDesk, width: int, scale: int) -> Desk:
+    size = {"width": width, "height": 720 // scale}
+    return open_desk(viewport=size, device_scale_factor=scale)
+
+
+def fits(desk: Desk, width: int) -> bool:
+    return bool(desk.page.evaluate("document.documentElement.scrollWidth") <= width)
 
 
 def test_the_description_of_the_api_needs_no_internet(open_desk: OpenDesk) -> None:

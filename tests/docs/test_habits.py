@@ -75,7 +75,11 @@ def test_nothing_is_put_off_in_a_comment() -> None:
 
 
 def test_every_text_ends_with_one_newline() -> None:
-    texts = [path for path in ours() if path.suffix in TEXTS and path.stat().st_size]
+    texts = [
+        path
+        for path in ours()
+        if path.suffix in TEXTS and path.stat().st_size and "vendor" not in path.parts
+    ]
     ends = {path: path.read_bytes()[-2:] for path in texts}
     assert [str(path) for path, end in ends.items() if end[-1:] != b"\n" or end == b"\n\n"] == []
 
@@ -97,12 +101,16 @@ def test_the_service_unpickles_nothing() -> None:
     assert wrong == []
 
 
+COMMANDS = [ROOT / "tests" / "docs" / name for name in ("generate.py", "screenshots.py")]
+"""Commands, whose output is for people."""
+
+
 def test_nothing_prints_but_experiments_and_generators() -> None:
     wrong = [
         where
         for package in PACKAGES
         for path in sorted((ROOT / package).rglob("*.py"))
-        if path != ROOT / "tests" / "docs" / "generate.py"  # a command, whose output is for people
+        if path not in COMMANDS
         for where, call in calls(path)
         if isinstance(call.func, ast.Name) and call.func.id == "print"
     ]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data.call import MAX_NARRATIVE, Call
 from tests.builders import a_call
-from tests.harness import Service, assert_problem
+from tests.harness import OURS, Service, assert_problem
 
 MARKER = "PLANTEDMARKER7"
 JSON = {"content-type": "application/json"}
@@ -249,16 +249,16 @@ forms = st.dictionaries(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(form=forms | st.binary(max_size=200))
+@given(form=forms | st.binary(max_size=200), path=st.sampled_from(["/v1/token", "/session"]))
 def test_no_form_breaks_signing_in_or_comes_back(
-    shared: Service, form: dict[str, str] | bytes
+    shared: Service, form: dict[str, str] | bytes, path: str
 ) -> None:
     shared.output.seek(0)
     shared.output.truncate()
-    head = {"content-type": "application/x-www-form-urlencoded"}
+    head = {**OURS, "content-type": "application/x-www-form-urlencoded"}
     body: Any = {"data": form} if isinstance(form, dict) else {"content": form}
-    shared.app.state.accounts._execute("DELETE FROM failures")
-    response = shared.post("/v1/token", role=None, headers=head, **body)
+    shared.app.state.accounts.execute("DELETE FROM failures")
+    response = shared.post(path, role=None, headers=head, **body)
     assert response.status_code in (401, 422)
     assert_problem(response, response.status_code)
     assert MARKER not in response.text + shared.output.getvalue().decode()

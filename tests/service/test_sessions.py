@@ -78,8 +78,6 @@ def test_a_closed_session_and_those_of_a_disabled_user_are_worth_nothing(
 def test_the_token_is_not_in_the_file(
     sessions: Sessions, accounts: Accounts, tmp_path: Path
 ) -> None:
-    sessions: Sessions, accounts: Accounts, tmp_path: Path
-) -> None:
     token = sessions.open(DESK)
     accounts.close()
     assert token.encode() not in b"".join(file.read_bytes() for file in tmp_path.iterdir())

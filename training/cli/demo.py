@@ -5,7 +5,6 @@ It only calls the other verbs and the service's HTTP interface, as a user would.
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import time
@@ -19,11 +18,20 @@ import click
 import httpx
 
 from data.errors import InputError
+from training.cli.feeding import Caller, feed
 from training.cli.options import home_option
 
 CALLS = 30_000
 WAIT = 60.0
-USER = "demo"
+PACE = 8.0
+AT_ONCE = 6
+USERS = {
+    "demo": "dispatcher",
+    "demo.supervisor": "supervisor",
+    "demo.auditor": "auditor",
+    "demo.cad": "cad",
+}
+"""Who signs in; the last one sends the calls."""
 
 FIRST_CALLS: tuple[dict[str, object], ...] = (
     {
@@ -65,10 +73,17 @@ FIRST_CALLS: tuple[dict[str, object], ...] = (
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True)
 @click.option("--calls", default=CALLS, show_default=True, help="Synthetic calls to train on.")
+@click.option(
+    "--pace",
+    default=PACE,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Seconds between two calls that come to the queue; 0 sends none.",
+)
 @click.option("--once", is_flag=True, help="Stop after the first calls instead of serving on.")
 @home_option
-def demo(host: str, port: int, calls: int, once: bool, home: Path) -> None:
-    """Synthesise calls, train, serve, send a few calls and show the recommendations.
+def demo(host: str, port: int, calls: int, pace: float, once: bool, home: Path) -> None:
+    """Synthesise calls, train, serve, show a few recommendations, and fill the queue.
 
     What is there already is kept: a second run starts at once.
     """
@@ -96,18 +111,34 @@ def demo(host: str, port: int, calls: int, once: bool, home: Path) -> None:
             "--champion",
         )
     _step(3, "service")
-    user, password = _sign_in(home)
+    passwords = {name: _password(home, name, role) for name, role in USERS.items()}
     with _service(home, host, port) as base:
         _step(4, "first calls")
-        _show(base, user, password)
-        click.echo()
-        click.echo(f"Console  {base}/       sign in as {user} with {password}")
-        click.echo(f"API      {base}/docs   (a new password each time this runs)")
-        click.echo("Trained on synthetic calls: not for operation.")
+        _show(base, "demo", passwords["demo"])
+        _tell(base, passwords, pace)
         if not once:
-            click.echo("Stop with Ctrl-C.")
             with suppress(KeyboardInterrupt):
-                signal.pause()
+                _go_on(base, passwords["demo.cad"], pace)
+
+
+def _tell(base: str, passwords: dict[str, str], pace: float) -> None:
+    """Print where one signs in, as whom, and what there is to see."""
+    click.echo()
+    click.secho(f"Console  {base}/", bold=True, nl=False)
+    click.echo(f"   a queue that a call comes to every {pace:g} s" if pace else "")
+    for name, role in USERS.items():
+        if role != "cad":
+            click.echo(f"         {role:<10}  sign in as {name} with {passwords[name]}")
+    click.echo(f"API      {base}/docs   (new passwords each time this runs)")
+    click.echo("Trained on synthetic calls: not for operation. Stop with Ctrl-C.")
+
+
+def _go_on(base: str, password: str, pace: float) -> None:
+    """Send calls, or none, until interrupted."""
+    if pace:
+        feed(Caller(base, "demo.cad", password).send, pace=pace, at_once=AT_ONCE)
+    while True:
+        time.sleep(60)
 
 
 def _step(number: int, words: str) -> None:
@@ -169,12 +200,12 @@ def _service(home: Path, host: str, port: int) -> Iterator[str]:
             process.wait(10)
 
 
-def _sign_in(home: Path) -> tuple[str, str]:
-    """Give the demonstration's user a fresh password, the only one that works."""
+def _password(home: Path, name: str, role: str) -> str:
+    """Give one of the demonstration's users a fresh password, the only one that works."""
     known = _users(home, "list").splitlines()
-    if any(line.split("\t")[0] == USER for line in known):
-        return USER, _users(home, "reset", USER).strip()
-    return USER, _users(home, "add", USER, "--role", "dispatcher").strip()
+    if any(line.split("\t")[0] == name for line in known):
+        return _users(home, "reset", name).strip()
+    return _users(home, "add", name, "--role", role).strip()
 
 
 def _users(home: Path, *arguments: str) -> str:

@@ -19,9 +19,11 @@ from starlette.responses import HTMLResponse
 
 from model_service.service.accounts import Identity, Role
 from model_service.service.auth import ACCESS, PUBLIC, who_asks
+from model_service.service.console import words
 from model_service.service.loading import Releases
 from model_service.service.log import LogUnavailable
 from model_service.service.modes import Modes
+from model_service.service.readiness import Readiness
 from model_service.service.settings import Settings
 
 POLICY = (
@@ -50,9 +52,11 @@ class Page(NamedTuple):
 class State(NamedTuple):
     """What is in force, as the head of every page tells it.
 
-    `mode` is None where it can't be read, `release` and the rest where no model is in force.
+    `trouble` says why nothing can be assessed and recorded now, if nothing can. `mode` is None
+    where it can't be read, `release` and the rest where no model is in force.
     """
 
+    trouble: str | None
     mode: str | None
     release: str | None
     plan: str | None
@@ -77,6 +81,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_environment.filters["signed"] = words.signed
 
 
 def template(name: str, **context: Any) -> str:
@@ -126,10 +131,13 @@ def state_of(request: Request) -> State:
     """Tell what is in force now."""
     release = cast(Releases, request.app.state.releases).current
     plan = None if release is None else release.plan
+    trouble = cast(Readiness, request.app.state.readiness).reason()
     mode = None
     with contextlib.suppress(LogUnavailable):
         mode = cast(Modes, request.app.state.modes).now(plan)
     if release is None or plan is None:
-        return State(mode, None, None, None)
+        return State(trouble, mode, None, None, None)
     warning = release.metrics.get("warning")
-    return State(mode, release.name, f"{plan.plan} {plan.version}", warning and str(warning))
+    return State(
+        trouble, mode, release.name, f"{plan.plan} {plan.version}", warning and str(warning)
+    )

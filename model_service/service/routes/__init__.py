@@ -9,7 +9,7 @@
     units.py         how many units of each response are free
     tokens.py        signing in and out
     health.py        whether the process is up, and whether it can do its work
-    pages.py         the console
+    pages/           the console
 
 Each has a `router`; the names of its routes stand in `auth.ACCESS`.
 """

@@ -1,12 +1,14 @@
 """The console's pages and their parts; `console/page.py` says how one is added.
 
-session.py    signing in and out, the lock
-supervisor.py figures of a period
-log.py        the log with its filters
-record.py     everything about one call, to print; one assessment recomputed
+queue.py         the dispatcher's calls as they come
+typed.py         a call that is typed
+supervisor.py    figures of a period
+log.py           the log with its filters
+record.py        everything about one call, to print; one assessment recomputed
 verification.py  whether the log is whole
-audits.py     reports on fairness
-common.py     what every role has: help, and what is in force
+audits.py        reports on fairness
+session.py       signing in and out, the lock
+common.py        what every role has: help, and what is in force
 """
 
 from __future__ import annotations
@@ -23,14 +25,17 @@ from model_service.service.routes.pages import (
     audits,
     common,
     log,
-    old,
+    queue,
     record,
     session,
     supervisor,
+    typed,
     verification,
 )
 
 ROUTERS = (
+    queue.router,
+    typed.router,
     supervisor.router,
     log.router,
     record.router,
@@ -41,6 +46,8 @@ ROUTERS = (
 )
 
 NAVIGATION = (
+    Page("queue", "/", "Queue"),
+    Page("type_a_call", "/type", "Type a call"),
     Page("supervisor", "/supervisor", "Supervision"),
     Page("log_page", "/log", "Log"),
     Page("verification", "/verification", "Verification"),
@@ -64,6 +71,5 @@ def add_pages(app: FastAPI) -> None:
     app.state.pages = NAVIGATION
     for router in ROUTERS:
         app.include_router(router)
-    old.add_pages(app)
     static = resources.files("model_service.service.console") / "static"
     app.mount("/static", _Static(directory=str(static)), name="console_static")

@@ -1,5 +1,5 @@
 // The one line in which every page says what is wrong. Several things may be; the first one that
-// was raised and still holds is shown. The line's place is always there, so that nothing moves.
+// was raised and still holds is shown, over what is in force, so that nothing moves.
 
 const raised = new Map();
 
@@ -8,8 +8,11 @@ export function raise(kind, words) {
   show();
 }
 
+// Returns whether it was raised.
 export function lift(kind) {
-  if (raised.delete(kind)) show();
+  const was = raised.delete(kind);
+  if (was) show();
+  return was;
 }
 
 function show() {
@@ -17,5 +20,5 @@ function show() {
   const words = [...raised.values()][0] ?? "";
   if (place.textContent !== words) place.textContent = words;
   place.hidden = !words;
-  document.getElementById("state").hidden = Boolean(words);
+  document.body.classList.toggle("is-alarmed", Boolean(words));
 }

@@ -6,8 +6,9 @@ import { bind } from "./keys.js";
 import { HEADER, UNREACHABLE, inWords } from "./request.js";
 import { askAgain, keepSession, lock, signIn, user } from "./session.js";
 
-document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
-  Object.assign(ctx.request.headers, HEADER);
+document.addEventListener("htmx:config:request", (event) => {
+  if (document.querySelector("dialog[open]")) event.preventDefault(); // locked: there is no session
+  Object.assign(event.detail.ctx.request.headers, HEADER);
 });
 
 document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {

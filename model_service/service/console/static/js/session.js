@@ -48,7 +48,7 @@ export async function lock(why = "You locked this console.") {
 }
 
 async function leave() {
-  document.dispatchEvent(new CustomEvent("session:leaving"));
+  if (!document.dispatchEvent(new CustomEvent("session:leaving", { cancelable: true }))) return;
   try {
     await request("DELETE", "/session");
   } catch (problem) {

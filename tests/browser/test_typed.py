@@ -1,14 +1,12 @@
-"""The console's page in a real browser, worked by keyboard."""
+"""A call that is typed, in a real browser, worked by keyboard."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import OpenDesk
 from tests.browser.desk import Desk
 
 CRISIS = "suicidal brother hearing voices, not sleeping, no weapons"
@@ -18,19 +16,12 @@ HOSTILE = (
 )
 
 
-def test_wrong_password(open_desk: OpenDesk) -> None:
-    desk = open_desk().open().sign_in(password="not-the-password")
-    expect(desk.alarm).to_contain_text("name and password do not fit")
-    expect(desk.page.locator("#desk")).to_be_hidden()
-    desk.expected("401")
-
-
 def test_accepted_by_one_key_and_read_back(desk: Desk) -> None:
     assessment = desk.assess(CRISIS)
     assert assessment["recommendation"]["response"] == "emt_clinician"
     heading = desk.page.locator("#response")
     expect(heading).to_have_text("EMTs with a mental-health clinician")
-    expect(desk.page.locator("#bands")).to_contain_text("in 100 such calls")
+    expect(desk.page.locator(".bands")).to_contain_text("in 100 such calls")
     expect(desk.narrative).to_be_focused()  # the key works where the dispatcher types
     desk.press("F8")
     expect(desk.decisions).to_contain_text("desk accepted: EMTs with a mental-health clinician")
@@ -76,6 +67,7 @@ def test_override_with_a_team_and_a_note_by_keyboard(desk: Desk) -> None:
     desk.page.keyboard.press("Enter")  # and Enter sends nothing without a reason
     desk.page.keyboard.press("Tab")
     desk.press("0")
+    expect(desk.decisions).to_have_count(2)
     expect(desk.page.locator("#override")).to_be_focused()
     first, last = desk.record(assessment)["decisions"]
     assert first["action"] == "accept"
@@ -172,11 +164,11 @@ def test_html_and_script_are_inert(desk: Desk) -> None:
     assert evidence.evaluate("e => e.textContent") == HOSTILE
     assert desk.page.evaluate("window.harm") is None
     tags = desk.page.evaluate(
-        "[...new Set([...document.querySelectorAll('#result :is(#evidence, #figures) *')]"
+        "[...new Set([...document.querySelectorAll('#detail :is(#evidence, #figures) *')]"
         ".map(e => e.localName))].sort()"
     )
     assert set(tags) <= {"mark", "caption", "thead", "tbody", "tr", "th", "td"}
-    assert desk.page.locator("main script, main img, main a, main b").count() == 0
+    assert desk.page.locator("main :is(script, img, a)").count() == 0
     assert HOSTILE not in desk.page.url
 
 
@@ -227,39 +219,6 @@ def test_every_figure_adds_up(desk: Desk) -> None:
         assert sum(parts) == pytest.approx(total, abs=0.005 * len(parts))
 
 
-@pytest.mark.parametrize("doing", ["assess", "accept"])
-def test_a_session_that_ended_keeps_what_was_typed(desk: Desk, doing: str) -> None:
-    desk.assess(CRISIS)
-    token = desk.page.evaluate("sessionStorage.getItem('crisiscall.token')")
-    head = {"authorization": f"Bearer {token}"}
-    httpx.delete(f"{desk.url}/v1/token", headers=head).raise_for_status()
-    desk.page.keyboard.type(" knife")
-    desk.page.get_by_label("Initial type").fill("EDP")
-    desk.page.keyboard.press("Control+Enter" if doing == "assess" else "F8")
-    expect(desk.alarm).to_contain_text("Sign in again")
-    expect(desk.page.locator("#desk")).to_be_hidden()
-    desk.sign_in()
-    expect(desk.narrative).to_be_visible()
-    expect(desk.alarm).to_be_hidden()
-    assert desk.narrative.input_value() == CRISIS + " knife"
-    assert desk.page.get_by_label("Initial type").input_value() == "EDP"
-    assert desk.assess()["revision"] == 2
-    desk.press("F8")
-    expect(desk.decisions).to_have_count(1)
-    desk.expected("401")
-
-
-def test_signing_out_leaves_nothing_behind(desk: Desk) -> None:
-    desk.assess(CRISIS)
-    token = desk.page.evaluate("sessionStorage.getItem('crisiscall.token')")
-    desk.page.get_by_role("button", name="Sign out").click()
-    expect(desk.page.get_by_label("Name")).to_be_focused()
-    assert desk.page.evaluate("sessionStorage.length + localStorage.length") == 0
-    assert desk.page.evaluate("document.querySelector('[name=narrative]').value") == ""
-    head = {"authorization": f"Bearer {token}"}
-    assert httpx.get(f"{desk.url}/v1/model", headers=head).status_code == 401
-
-
 def test_what_is_wrong_with_a_call_is_said_and_nothing_is_cut(desk: Desk) -> None:
     long = "no " * 6_667
     desk.assess(long)
@@ -278,10 +237,25 @@ def test_a_language_that_is_none_is_refused_where_it_was_typed(desk: Desk) -> No
     assert desk.assess()["revision"] == 1
 
 
-def test_the_first_load_is_light(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    sizes: list[int] = []
-    desk.page.on("response", lambda response: sizes.append(len(response.body())))
-    desk.page.goto(desk.url, wait_until="networkidle")
-    assert len(sizes) >= 3
-    assert sum(sizes) < 150_000
+def test_it_is_assessed_while_one_types_and_pauses(desk: Desk) -> None:
+    with desk.page.expect_response("**/v1/assessments") as answer:
+        desk.page.keyboard.type("brother hearing voices")
+    first = answer.value.json()
+    expect(desk.article).to_have_attribute("data-assessment", first["assessment_id"])
+    expect(desk.narrative).to_be_focused()
+    with desk.page.expect_response("**/v1/assessments") as answer:
+        desk.page.keyboard.type(", he has a knife")
+    second = answer.value.json()
+    assert (second["call_id"], second["revision"]) == (first["call_id"], 2)
+    expect(desk.page.locator("#evidence")).to_have_text("brother hearing voices, he has a knife")
+    expect(desk.page.locator("#stale")).to_be_hidden()
+
+
+def test_what_is_typed_goes_into_no_address(desk: Desk) -> None:
+    asked: list[str] = []
+    desk.page.on("request", lambda request: asked.append(request.url))
+    desk.assess("zebra voices knife")
+    desk.press("F8")
+    expect(desk.decisions).to_have_count(1)
+    assert len(asked) >= 3
+    assert not any("zebra" in url for url in [*asked, desk.page.url])

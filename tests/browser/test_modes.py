@@ -15,7 +15,7 @@ from tests.browser.desk import Desk
 from tests.builders import add_users, make_champion, make_settings, release_files
 
 CRISIS = "suicidal brother hearing voices, not sleeping, no weapons"
-ADVICE = ("#advice", "#answer-advice", "#all-figures")
+ADVICE = (".bands", "#reasons", "#answer-advice", "#all-figures")
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +50,14 @@ def assert_no_advice(desk: Desk) -> None:
     for place in ADVICE:
         expect(desk.page.locator(place)).to_be_hidden()
     expect(desk.page.locator("#commit-fields")).to_be_visible()
-    expect(desk.page.locator("#result")).not_to_contain_text("in 100 such calls")
+    expect(desk.page.locator("#pane")).not_to_contain_text("in 100 such calls")
 
 
 def test_held_back_until_the_dispatcher_has_committed(desk: Desk) -> None:
     assessment = desk.assess(CRISIS)
     assert assessment["withheld"] == "held_back"
     expect(desk.page.locator("#response")).to_have_text("Held back until you have decided")
-    expect(desk.page.locator("#mode")).to_be_hidden()
+    expect(desk.page.locator("#state .warn")).to_have_count(0)
     assert_no_advice(desk)
     desk.page.keyboard.press("F8")
     expect(desk.alarm).to_contain_text("Choose first what to send")
@@ -67,7 +67,7 @@ def test_held_back_until_the_dispatcher_has_committed(desk: Desk) -> None:
     assert desk.press("F8")["action"] == "commit"
     expect(desk.decisions).to_contain_text("desk committed: Police officers")
     expect(desk.page.locator("#response")).to_have_text("EMTs with a mental-health clinician")
-    expect(desk.page.locator("#advice")).to_be_visible()
+    expect(desk.page.locator("#reasons")).to_be_visible()
     expect(desk.page.locator("#commit-fields")).to_be_hidden()
     expect(desk.page.locator("#evidence")).to_have_text(CRISIS)
     assert desk.press("F8")["action"] == "accept"
@@ -107,21 +107,22 @@ def test_off_and_shadow_are_said_plainly_and_decisions_go_on(
     switched: Desk, mode: str, heading: str, notice: str
 ) -> None:
     desk = switched
-    expect(desk.page.locator("#mode")).to_be_hidden()
+    expect(desk.page.locator("#state")).to_contain_text("Advisory")
     switch(desk, mode)
     assessment = desk.assess(CRISIS)
     assert (assessment["withheld"], assessment["recommendation"]) == (mode, None)
     expect(desk.page.locator("#response")).to_have_text(heading)
-    expect(desk.page.locator("#mode")).to_contain_text(notice)
+    expect(desk.page.locator("#state")).to_contain_text(notice)
     assert_no_advice(desk)
     desk.page.keyboard.press("F9")
     desk.page.keyboard.press("a")
     desk.press("F8")
     expect(desk.decisions).to_contain_text("committed: EMTs with a mental-health clinician")
     assert_no_advice(desk)
+    expect(desk.decisions).to_have_count(1)
     desk.page.keyboard.press("F8")  # the same again says nothing new
     expect(desk.decisions).to_have_count(1)
     (decision,) = desk.record(assessment)["decisions"]
     assert (decision["action"], decision["advice_shown"]) == ("commit", False)
     desk.page.reload()
-    expect(desk.page.locator("#mode")).to_contain_text(notice)
+    expect(desk.page.locator("#state")).to_contain_text(notice)
