@@ -15,7 +15,7 @@ from model_service.model.release import canonical
 from tests.browser.conftest import OpenDesk
 from tests.browser.desk import Desk
 from tests.browser.test_accessibility import faults
-from tests.builders import add_users, make_champion, make_settings, release_files
+from tests.builders import make_champion, make_settings, release_files
 from tests.harness import Process
 from tests.past import write_past
 
@@ -59,9 +59,8 @@ def past(home: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def users(home: Path) -> dict[str, str]:
-    roles = {"boss": "supervisor", "auditor": "auditor", "desk": "dispatcher"}
-    return add_users(make_settings(home), roles)
+def roles() -> dict[str, str]:
+    return {"boss": "supervisor", "auditor": "auditor", "desk": "dispatcher"}
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +75,7 @@ def process(
 
 def on(desk: Desk, name: str, path: str) -> Desk:
     """Sign in and go to a page."""
-    desk.page.goto(f"{desk.url}/sign-in")
-    desk.sign_in(name)
-    expect(desk.page.get_by_role("button", name="Sign out")).to_be_visible()
+    desk.enter("/", name)
     answer = desk.page.goto(f"{desk.url}{path}")
     assert answer is not None
     assert answer.ok
@@ -128,7 +125,7 @@ def test_figures_lead_to_the_calls_behind_them(open_desk: OpenDesk) -> None:
 def test_a_bar_leads_to_its_hour(open_desk: OpenDesk) -> None:
     desk = on(open_desk(), "boss", "/supervisor?period=24h")
     bar = desk.page.locator("tr.calls svg.bars a").nth(5)
-    told = re.fullmatch(r"(\w{3}) (\d\d):00: (\d+)", bar.locator("title").inner_text())
+    told = re.fullmatch(r"(\w{3}) (\d\d):00: (\d+)", bar.locator("title").text_content() or "")
     assert told is not None
     bar.click(force=True)
     expect(desk.page.get_by_role("heading", name="Log")).to_be_visible()
@@ -158,9 +155,9 @@ def test_a_period_is_chosen_by_keyboard_and_without_a_script(open_desk: OpenDesk
     desk.page.get_by_role("link", name="7 days").focus()
     desk.page.keyboard.press("Enter")
     expect(desk.page.get_by_role("heading", name="7 days")).to_be_visible()
-    desk.page.get_by_label("From").fill("2026-01-01T00:00")
-    desk.page.get_by_label("To").fill("2026-01-02T00:00")
-    desk.page.get_by_label("To").press("Enter")
+    desk.page.get_by_role("textbox", name="From").fill("2026-01-01T00:00")
+    desk.page.get_by_role("textbox", name="To").fill("2026-01-02T00:00")
+    desk.page.get_by_role("textbox", name="To").press("Enter")
     expect(desk.page.get_by_text("No call came in during this period.")).to_be_visible()
 
 

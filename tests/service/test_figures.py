@@ -13,12 +13,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from starlette.datastructures import QueryParams
 
+from model_service.service.console.calls import names_of
 from model_service.service.console.figures import Figures, figures_of
 from model_service.service.console.ledger import find
 from model_service.service.console.links import Figure
 from model_service.service.console.period import Period
 from model_service.service.console.tally import Tally, tally
-from model_service.service.console.telling import UNSERVED, names_of
+from model_service.service.console.telling import UNSERVED
 from model_service.service.log import Entry
 from model_service.service.routes.pages.log import asked_in
 from tests.builders import make_champion, make_settings

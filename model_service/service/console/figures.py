@@ -13,6 +13,7 @@ from model_service.service.console.links import Asked, Figure, log_url
 from model_service.service.console.period import Period, Piece
 from model_service.service.console.tally import Counted, Tally
 from model_service.service.console.uncertainty import Share, Spread, quartiles, wilson
+from model_service.service.console.words import spoken
 from model_service.service.log.entry import stamp
 
 PLACES = 40
@@ -219,7 +220,7 @@ def _reasons(count: _Counting) -> tuple[Rate, ...]:
     found = Counter(call.reason for call in count.calls if override(call))
     return tuple(
         count.rate(
-            reason.replace("_", " "),
+            spoken(reason),
             lambda call, reason=reason: call.reason == reason,  # type: ignore[misc]
             {"reason": reason},
             override,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from model_service.model.plan import PROTOCOL
+from model_service.service.console.words import spoken
 from model_service.service.log import Entry
 
 KINDS: dict[str, str] = {
@@ -64,7 +64,7 @@ def response_in(names: Names, response: str | None) -> str:
     """Tell a response."""
     if response is None:
         return "nothing"
-    return names.get(response) or response.replace("_", " ")
+    return names.get(response) or spoken(response)
 
 
 def _assessment(body: Mapping[str, Any], names: Names, advice: bool) -> str:
@@ -82,7 +82,7 @@ def _assessment(body: Mapping[str, Any], names: Names, advice: bool) -> str:
 
 
 def _decision(body: Mapping[str, Any], names: Names, _: bool) -> str:
-    why = f" ({body['reason'].replace('_', ' ')})" if body["reason"] else ""
+    why = f" ({spoken(body['reason'])})" if body["reason"] else ""
     words = f"{ACTIONS[body['action']]}: {response_in(names, body['response'])}{why}"
     return words if "time_to_decide_ms" not in body else f"{words}, after {_seconds(body)}"
 
@@ -125,7 +125,7 @@ def _units(body: Mapping[str, Any], names: Names, _: bool) -> str:
 
 def _erasure(body: Mapping[str, Any], _: Names, __: bool) -> str:
     n = len(body["entries"])
-    return f"text of {n} {'entry' if n == 1 else 'entries'} ({body['reason'].replace('_', ' ')})"
+    return f"text of {n} {'entry' if n == 1 else 'entries'} ({spoken(body['reason'])})"
 
 
 def _reading(body: Mapping[str, Any], _: Names, __: bool) -> str:
@@ -141,16 +141,8 @@ _TELLING: dict[str, Callable[[Mapping[str, Any], Names, bool], str]] = {
     "release": _release,
     "mode": lambda body, names, advice: f"to {body['mode']}",
     "units": _units,
-    "sign_in": lambda body, names, advice: f"{body['role'].replace('_', ' ')}, {body['way']}",
-    "sign_out": lambda body, names, advice: f"{body['role'].replace('_', ' ')}, {body['way']}",
+    "sign_in": lambda body, names, advice: f"{spoken(body['role'])}, {body['way']}",
+    "sign_out": lambda body, names, advice: f"{spoken(body['role'])}, {body['way']}",
     "narratives_read": _reading,
     "erasure": _erasure,
 }
-
-
-def names_of(plan: Any) -> dict[str, str]:
-    """Name the responses of a plan, in its order; of none, the centre's own protocol alone."""
-    if plan is None:
-        return {PROTOCOL: "Follow the centre’s own protocol"}
-    names = {response.id: response.name for response in plan.responses}
-    return {**names, PROTOCOL: plan.protocol.name}

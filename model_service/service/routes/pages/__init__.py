@@ -1,12 +1,14 @@
 """The console's pages and their parts; `console/page.py` says how one is added.
 
-session.py    signing in and out, the lock
-supervisor.py figures of a period
-log.py        the log with its filters
-record.py     everything about one call, to print; one assessment recomputed
+queue.py         the dispatcher's calls as they come
+typed.py         a call that is typed
+supervisor.py    figures of a period
+log.py           the log with its filters
+record.py        everything about one call, to print; one assessment recomputed
 verification.py  whether the log is whole
-audits.py     reports on fairness
-common.py     what every role has: help, and what is in force
+audits.py        reports on fairness
+session.py       signing in and out, the lock
+common.py        what every role has: help, and what is in force
 """
 
 from __future__ import annotations

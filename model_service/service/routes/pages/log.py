@@ -14,11 +14,13 @@ from data.logged import Withheld
 from model_service.model.teams import UnservedReason
 from model_service.service.asking import CHOICES, WORDS
 from model_service.service.auth import signed_in
+from model_service.service.console.calls import names_of
 from model_service.service.console.ledger import find
 from model_service.service.console.links import log_url
 from model_service.service.console.page import ASKING, page_router, render
 from model_service.service.console.period import moment
-from model_service.service.console.telling import KINDS, UNSERVED, WITHHELD, names_of, tell
+from model_service.service.console.telling import KINDS, UNSERVED, WITHHELD, tell
+from model_service.service.console.words import spoken
 from model_service.service.log import Entry
 from model_service.service.log.filters import Filters
 from model_service.service.log.private import Broken
@@ -161,8 +163,7 @@ def _again(request: Request, *, before: str | None) -> str:
 def _fields(names: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """List what the form lets one choose from: field → value → words."""
     plain = {
-        name: {value: value.replace("_", " ") for value in CHOICES[name]}
-        for name in ("decision", "reason")
+        name: {value: spoken(value) for value in CHOICES[name]} for name in ("decision", "reason")
     }
     return {
         "kind": KINDS,

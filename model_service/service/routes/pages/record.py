@@ -15,10 +15,11 @@ from starlette.responses import Response
 
 from data.call import QUESTION_TEXTS
 from model_service.service.auth import ACCESS, signed_in
+from model_service.service.console.calls import names_of
 from model_service.service.console.comparing import VERDICTS, shown
 from model_service.service.console.page import page_router, render
 from model_service.service.console.recording import happenings
-from model_service.service.console.telling import names_of
+from model_service.service.console.words import BANDS
 from model_service.service.ids import is_id
 from model_service.service.log import DecisionLog, Draft, Entry
 from model_service.service.log.private import Broken
@@ -99,6 +100,7 @@ def _record(request: Request, entry: Entry, *, said: bool) -> dict[str, Any]:
         "said": said,
         "replays": who.role in (ACCESS["replay"] or ()),
         "questions": QUESTION_TEXTS,
+        "bands": BANDS,
         "at": clock(zone),
         "zone": str(zone),
         "reader": who.name,

@@ -9,13 +9,14 @@ from typing import Annotated, cast
 from fastapi import Query, Request
 from starlette.responses import Response
 
+from model_service.service.console.calls import names_of
 from model_service.service.console.drift import read_lights
 from model_service.service.console.figures import figures_of
 from model_service.service.console.links import log_url
 from model_service.service.console.page import ASKING, page_router, render, state_of
 from model_service.service.console.period import NAMES, Period, period_of
 from model_service.service.console.tally import MOST, tally
-from model_service.service.console.telling import UNSERVED, duration, names_of
+from model_service.service.console.telling import UNSERVED, duration
 from model_service.service.loading import Releases
 from model_service.service.log import Entry
 from model_service.service.log.entry import stamp
