@@ -37,6 +37,8 @@ FLOORS = {
     # and 0.05. Every file was read worse at first look than now and is held where it is: second
     # 0.81 and 0.19, third 0.57 and 0.33, fourth (adversaries) 0.76 and 0.19, fifth 0.97 and 0.12,
     # sixth 0.87 and 0.12, seventh 0.90 and 0.12, eighth 0.97 and 0.13 (ordinary shifts).
+    # No rule was written from judge_d: 0.89 and 0.16 before the last round of rules, 0.92 and 0.11
+    # after it. It has judged; the next round needs another.
     "development": (0.98, 0.05),
     "second": (0.97, 0.03),
     "third": (0.95, 0.12),
@@ -45,6 +47,7 @@ FLOORS = {
     "sixth": (0.97, 0.03),
     "seventh": (0.98, 0.03),
     "eighth": (0.98, 0.03),
+    "judge_d": (0.92, 0.11),
 }
 
 
