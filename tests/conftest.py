@@ -34,15 +34,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what is marked `both_stores` with either kind of log."""
-    if "kept" in metafunc.fixturenames:
+    if "store_kind" in metafunc.fixturenames:
         marks = {mark.name for mark in metafunc.definition.iter_markers()}
         both = "both_stores" in marks and "file_only" not in marks
         kinds = KINDS if both else KINDS[:1]
-        metafunc.parametrize("kept", kinds, indirect=True, scope="session")
+        metafunc.parametrize("store_kind", kinds, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-def kept(request: pytest.FixtureRequest) -> str:
+def store_kind(request: pytest.FixtureRequest) -> str:
     """How the log is kept: in a file, or on a server."""
     return str(request.param)
 
@@ -55,9 +55,9 @@ def postgres() -> Iterator[Server]:
 
 
 @pytest.fixture
-def log(kept: str, request: pytest.FixtureRequest) -> PostgresURL | None:
+def log(store_kind: str, request: pytest.FixtureRequest) -> PostgresURL | None:
     """Where a service's log is; None for a file in its home."""
-    return database(kept, request)
+    return database(store_kind, request)
 
 
 @pytest.fixture

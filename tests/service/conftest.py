@@ -19,8 +19,8 @@ def service(tmp_path: Path, log: PostgresURL | None) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def shared(
-    tmp_path_factory: pytest.TempPathFactory, kept: str, request: pytest.FixtureRequest
+    tmp_path_factory: pytest.TempPathFactory, store_kind: str, request: pytest.FixtureRequest
 ) -> Iterator[Service]:
     """The same for a whole module, where the tests do not mind each other's calls."""
-    with running(tmp_path_factory.mktemp("home"), log=database(kept, request)) as started:
+    with running(tmp_path_factory.mktemp("home"), log=database(store_kind, request)) as started:
         yield started

@@ -7,8 +7,6 @@ from pathlib import Path
 import click
 
 from data.files import write_whole
-from model_service.model.promotion import promotions
-from training.card import in_force_section
 from training.cli.options import home_option, open_release, release_option
 
 
@@ -27,6 +25,9 @@ def card(out: Path | None, release: Path | None, home: Path) -> None:
     It is as it was written when the release was made; if the release was ever put in force under
     --home, who did so, why, and what its gates said stands at the end.
     """
+    from model_service.model.promotion import promotions
+    from training.card import in_force_section
+
     shown = open_release(release, home)
     own = [one for one in promotions(home / "releases") if one.release == shown.digest]
     text = shown.card + in_force_section(own)

@@ -46,14 +46,14 @@ OVERRIDE = {"action": "override", "response": "protocol", "reason": "medical_fir
 
 @pytest.fixture(scope="module")
 def service(
-    tmp_path_factory: pytest.TempPathFactory, kept: str, request: pytest.FixtureRequest
+    tmp_path_factory: pytest.TempPathFactory, store_kind: str, request: pytest.FixtureRequest
 ) -> Iterator[Service]:
     """A service that holds advice back on half of the calls, with a history to export."""
     home = tmp_path_factory.mktemp("home")
     files = release_files()
     plan = {**yaml.safe_load(files["plan.yaml"]), "hold_back": SHARE}
     make_champion(home, {**files, "plan.yaml": yaml.safe_dump(plan).encode()})
-    with running(home, champion=False, log=database(kept, request)) as started:
+    with running(home, champion=False, log=database(store_kind, request)) as started:
         shown, held = numbers(home, held=False), numbers(home, held=True)
         first = started.assess(a_call(call_id=next(shown))).json()
         decide(started, first, {"action": "accept"})

@@ -28,11 +28,11 @@ OVERRIDE = {"action": "override", "response": "protocol", "reason": "medical_fir
 
 @pytest.fixture(scope="module")
 def service(
-    tmp_path_factory: pytest.TempPathFactory, kept: str, request: pytest.FixtureRequest
+    tmp_path_factory: pytest.TempPathFactory, store_kind: str, request: pytest.FixtureRequest
 ) -> Iterator[Service]:
     """A service with a history: places, decisions, outcomes, two releases, an erasure."""
     home = tmp_path_factory.mktemp("home")
-    with running(home, log=database(kept, request)) as started:
+    with running(home, log=database(store_kind, request)) as started:
         for number in range(24):
             if number == 12:
                 make_champion(home, release_files(make_scorer(bias=(1.5, 2.0))))
