@@ -155,7 +155,7 @@ class Caller(threading.Thread):
         return self.waited
 
 
-def _token(url: str, users: dict[str, str], name: str) -> httpx.Client:
+def _client(url: str, users: dict[str, str], name: str) -> httpx.Client:
     form = {"username": name, "password": users[name]}
     token = httpx.post(f"{url}/v1/token", data=form).raise_for_status().json()["access_token"]
     head = {"authorization": f"Bearer {token}"}
@@ -168,8 +168,8 @@ def measure(home: Path, users: dict[str, str], repeats: int) -> list[tuple[str, 
     process.wait_ready(60)
     rows = []
     try:
-        boss, auditor = _token(process.url, users, "boss"), _token(process.url, users, "auditor")
-        cad = _token(process.url, users, "cad")
+        boss, auditor = _client(process.url, users, "boss"), _client(process.url, users, "auditor")
+        cad = _client(process.url, users, "cad")
         now = datetime.now(UTC)
         month = (now - timedelta(days=30)).strftime("%Y-%m-%dT%HZ")
         old = (now - timedelta(days=55)).strftime("%Y-%m-%dT%HZ")

@@ -178,7 +178,7 @@ def test_the_log_is_filtered_by_its_form(open_desk: OpenDesk) -> None:
 def test_a_record_is_read_on_record_and_printed(
     open_desk: OpenDesk, past: list[str], tmp_path: Path
 ) -> None:
-    desk = on(open_desk(), "auditor", f"/records/{past[-40]}")
+    desk = on(open_desk(color_scheme="dark"), "auditor", f"/records/{past[-40]}")
     expect(desk.page.locator(".narrative")).to_have_count(0)
     desk.page.get_by_role("button", name="Read what was said").press("Enter")
     expect(desk.page.locator(".narrative").first).to_be_visible()
@@ -190,6 +190,8 @@ def test_a_record_is_read_on_record_and_printed(
         expect(desk.page.locator(hidden).first).to_be_hidden()
     ink = "getComputedStyle(document.querySelector('.narrative')).color"
     assert desk.page.evaluate(ink) == "rgb(0, 0, 0)"
+    ground = "getComputedStyle(document.documentElement).colorScheme"
+    assert desk.page.evaluate(ground) == "light"
     paper = desk.page.pdf(path=tmp_path / "record.pdf", format="Letter")
     assert paper.startswith(b"%PDF")
     desk.page.emulate_media(media="screen")

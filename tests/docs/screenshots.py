@@ -62,7 +62,23 @@ def typed(page: Page) -> None:
     page.keyboard.press("Control+Enter")
 
 
-SCENES: dict[str, Callable[[Page], None]] = {"queue": queue, "type_a_call": typed}
+def supervisor(page: Page) -> None:
+    """A period in which there were calls."""
+    page.get_by_role("link", name="24 hours").click()
+
+
+def verification(page: Page) -> None:
+    """A log that was found whole."""
+    page.get_by_role("button", name="Verify now").click()
+    expect(page.get_by_text("Whole: every entry is as it was written.")).to_be_visible()
+
+
+SCENES: dict[str, Callable[[Page], None]] = {
+    "queue": queue,
+    "type_a_call": typed,
+    "supervisor": supervisor,
+    "verification": verification,
+}
 """What happens on a page before its picture is taken."""
 
 

@@ -36,13 +36,14 @@ class Share(NamedTuple):
 
         Examples
         --------
-        >>> wilson(12, 100).words(), wilson(0, 0).words()
-        ('12% (7–20%)', 'none')
+        >>> wilson(12, 100).words(), wilson(1, 999).words(), wilson(0, 0).words()
+        ('12% (7–20%)', '<1% (0–1%)', 'none')
         """
         if not self.n:
             return "none"
         low, high = round(self.low * 100), round(self.high * 100)
-        return f"{round(self.value * 100)}% ({low}–{high}%)"
+        share = round(self.value * 100)
+        return f"{'<1' if self.k and not share else share}% ({low}–{high}%)"
 
 
 def wilson(k: int, n: int) -> Share:

@@ -58,9 +58,10 @@ class Asked(NamedTuple):
 
 
 class Row(NamedTuple):
-    """An entry as a row."""
+    """An entry as a row; `record` is an assessment of the call that it is about."""
 
     entry: Entry
+    record: str | None
     kind: str
     words: str
     decided: str
@@ -90,7 +91,13 @@ async def log_page(request: Request) -> Response:
                 else reader.decisions(str(entry.assessment_id))
             )
             decided = f"{tell(about[-1], names)}, by {about[-1].actor}" if about else "undecided"
-        rows.append(Row(entry, KINDS[entry.kind], tell(entry, names, advice=advice), decided))
+        record = entry.assessment_id
+        if record is None and entry.call_id is not None:
+            latest = reader.latest(entry.call_id)
+            record = latest and latest.assessment_id
+        rows.append(
+            Row(entry, record, KINDS[entry.kind], tell(entry, names, advice=advice), decided)
+        )
     return render(
         request,
         "log.html",
