@@ -26,7 +26,7 @@ from training.config import load_config
 from training.evaluate import assess_frame
 from training.fit import split
 from training.history import with_history
-from training.metrics import RANKED, Figure, Floats, cluster_weights, rate, with_interval
+from training.metrics import RANKED, Floats, cluster_weights, rate, with_interval
 
 CRISIS, RISK = TARGETS
 SIDES = ("a", "b")
@@ -190,7 +190,7 @@ class _Paired:
         change = [y - x for x, y in zip(drawn["a"], drawn["b"], strict=True)]
         figures = {side: with_interval(point[side], drawn[side]) for side in SIDES}
         figures["difference"] = with_interval(point["b"] - point["a"], change)
-        return {name: _figure(figure) for name, figure in figures.items()}
+        return {name: figure.as_json() for name, figure in figures.items()}
 
     def rate(
         self, among: NDArray[np.bool_], hits: Mapping[str, NDArray[np.bool_]]
@@ -217,7 +217,7 @@ class _Paired:
         for side in SIDES:
             if k[side] in (0, n):
                 own, _, _ = rate(hits[side], among, self._clusters, np.random.default_rng(0))
-                pair[side] = _figure(own)
+                pair[side] = own.as_json()
         if k["a"] in (0, n) and k["b"] in (0, n):
             pair["difference"] = {**_NONE, "value": pair["difference"]["value"]}
         return {**pair, "n": n, "k": k}
@@ -225,10 +225,6 @@ class _Paired:
 
 _NONE: dict[str, float | None] = {"value": None, "low": None, "high": None}
 _NOTHING: dict[str, Any] = {"a": _NONE, "b": _NONE, "difference": _NONE}
-
-
-def _figure(figure: Figure) -> dict[str, float | None]:
-    return {name: None if np.isnan(value) else value for name, value in figure._asdict().items()}
 
 
 def _head(

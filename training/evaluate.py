@@ -18,7 +18,7 @@ from model_service.model.classifier import as_labels
 from model_service.model.plan import PROTOCOL, Thresholds, ThresholdSet
 from model_service.model.release import Release
 from training.history import calls_and_counts
-from training.metrics import BINS, Figure, head_figures, rate
+from training.metrics import BINS, head_figures, rate
 from training.price import price_curve
 
 RISK = "safety_risk"
@@ -141,7 +141,7 @@ def _head(
     figures = head_figures(y, p, clusters, rng)
     return {
         **counts,
-        **{name: _figure(figure) for name, figure in figures.items()},
+        **{name: figure.as_json() for name, figure in figures.items()},
         "mean_probability": float(p.mean()),
         "bands": bands,
         "reliability": _reliability(y, p),
@@ -216,10 +216,6 @@ def _recommendation(
     }
 
 
-def _figure(figure: Figure) -> dict[str, float | None]:
-    return {name: None if np.isnan(value) else value for name, value in figure._asdict().items()}
-
-
 def _rate(
     hits: NDArray[np.bool_],
     among: NDArray[np.bool_],
@@ -227,7 +223,7 @@ def _rate(
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     figure, k, n = rate(hits, among, clusters, rng)
-    return {**_figure(figure), "k": k, "n": n}
+    return {**figure.as_json(), "k": k, "n": n}
 
 
 def _reliability(y: NDArray[np.float64], p: NDArray[np.float64]) -> list[dict[str, float]]:

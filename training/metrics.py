@@ -27,6 +27,10 @@ class Figure(NamedTuple):
     low: float
     high: float
 
+    def as_json(self) -> dict[str, float | None]:
+        """Give the figure as JSON has it: null where it can't be computed."""
+        return {name: None if np.isnan(part) else part for name, part in self._asdict().items()}
+
 
 def auroc(y: Floats, p: Floats, w: Floats) -> float:
     """Compute the area under the ROC curve, ties counted half; weighted by w.

@@ -276,11 +276,7 @@ def write_recalibrated(
         at = moved(release.thresholds[target], step.slope, step.intercept)
         evidence = release.metrics.get("thresholds", {}).get(target, {}).get("evidence")
         thresholds[target] = {"low": at.low, "high": at.high, "evidence": evidence}
-    told = {
-        "from": release.digest,
-        "until": until.isoformat(),
-        "steps": {target: asdict(step) for target, step in made.items()},
-    }
+    told = telling(release, made, until)
     kept = {name: (folder / name).read_bytes() for name in FILES if (folder / name).exists()}
     files = {
         **kept,
@@ -290,6 +286,15 @@ def write_recalibrated(
         "card.md": (release.card + section(told)).encode(),
     }
     return write_release(store, files, key)
+
+
+def telling(release: Release, made: Mapping[str, Step], until: pd.Timestamp) -> dict[str, Any]:
+    """Say what was done to a release, on calls up to which time, as metrics.json holds it."""
+    return {
+        "from": release.digest,
+        "until": until.isoformat(),
+        "steps": {target: asdict(step) for target, step in made.items()},
+    }
 
 
 def section(told: Mapping[str, Any]) -> str:

@@ -167,8 +167,8 @@ def missed_by_model(
         chances = told["chance"].to_numpy(dtype=np.float64)
         made[target] = {
             "positive": len(told),
-            "sensitivity": _figure(weighted_share(found, chances)),
-            "missed": _figure(weighted_share(~found, chances)),
+            "sensitivity": weighted_share(found, chances).as_json(),
+            "missed": weighted_share(~found, chances).as_json(),
         }
     return made
 
@@ -211,7 +211,7 @@ def missed_by_people(
         chances = mine["chance"].to_numpy(dtype=np.float64)
         chances = chances * (1 - unadvised if advised else unadvised)
         missed = ~mine["response"].isin(teams).to_numpy(dtype=bool)
-        made[name] = {"crises": len(mine), "missed": _figure(weighted_share(missed, chances))}
+        made[name] = {"crises": len(mine), "missed": weighted_share(missed, chances).as_json()}
     return made
 
 
@@ -259,7 +259,3 @@ def _line(name: str, figure: Mapping[str, float | None], n: int) -> str:
     return (
         f"| {name} | {figure['value']:.1%} | {figure['low']:.1%} to {figure['high']:.1%} | {n:,} |"
     )
-
-
-def _figure(figure: Figure) -> dict[str, float | None]:
-    return {name: None if np.isnan(value) else value for name, value in figure._asdict().items()}

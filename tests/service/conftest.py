@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from model_service.service.postgres import PostgresURL
+from tests.clock import Clock
 from tests.harness import Service, running
 from tests.stores import database
 
@@ -24,3 +25,9 @@ def shared(
     """The same for a whole module, where the tests do not mind each other's calls."""
     with running(tmp_path_factory.mktemp("home"), log=database(store_kind, request)) as started:
         yield started
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock for accounts and sessions."""
+    return Clock()

@@ -14,19 +14,8 @@ from model_service.service.accounts import (
     LockedOut,
 )
 from tests.builders import CHEAP
+from tests.clock import Clock
 from tests.harness import Service, assert_problem
-
-
-class Clock:
-    now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

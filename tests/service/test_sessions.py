@@ -11,22 +11,11 @@ import pytest
 from model_service.service.accounts import Accounts, Identity
 from model_service.service.sessions import Sessions
 from tests.builders import CHEAP
+from tests.clock import Clock
 from tests.harness import OURS, Service, assert_problem
 
 HOUR = 3600.0
 DESK = Identity("desk", "dispatcher")
-
-
-class Clock:
-    now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

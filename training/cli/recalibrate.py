@@ -60,12 +60,7 @@ def recalibrate(
     chosen &= in_period(received_at, since, until)
     made = work.steps(release, dataset, chosen, progress)
     last = received_at[chosen].max()
-    told = {
-        "from": release.digest,
-        "until": last.isoformat(),
-        "steps": {target: vars(step) for target, step in made.items()},
-    }
-    click.echo(work.section(told).strip() + "\n")
+    click.echo(work.section(work.telling(release, made, last)).strip() + "\n")
     if not any(step.taken for step in made.values()):
         click.echo("nothing was changed", err=True)
         sys.exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import quantiles
 from typing import NamedTuple
 
 Z = 1.959963984540054
@@ -87,12 +88,6 @@ def quartiles(values: Sequence[float]) -> Spread | None:
     """
     if not values:
         return None
-    found = sorted(values)
-
-    def at(part: float) -> float:
-        place = part * (len(found) - 1)
-        low = math.floor(place)
-        high = min(low + 1, len(found) - 1)
-        return found[low] + (place - low) * (found[high] - found[low])
-
-    return Spread(len(found), at(0.25), at(0.5), at(0.75))
+    # Of one value alone the library wants to know nothing before Python 3.13.
+    several = values if len(values) > 1 else [*values, *values]
+    return Spread(len(values), *quantiles(several, n=4, method="inclusive"))

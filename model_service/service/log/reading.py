@@ -274,11 +274,7 @@ class Reader:
         since, until : str, optional
             Bounds of the time, as the log writes it; `until` is left out itself.
         """
-        wanted, values = "", []
-        for term, value in (("kind =", kind), ("at >=", since), ("at <", until)):
-            if value is not None:
-                wanted += f" AND {term} ?"
-                values.append(value)
+        wanted, values = _narrowed(kind, since, until)
         sql = f"SELECT * FROM entries WHERE seq > ? AND seq <= ?{wanted} ORDER BY seq LIMIT ?"
         return self._all(sql, after, end, *values, MAX_PAGE)
 
@@ -335,11 +331,7 @@ class Reader:
         kind, since, until
             As with `stretch`.
         """
-        wanted, values = "", []
-        for term, value in (("kind =", kind), ("at >=", since), ("at <", until)):
-            if value is not None:
-                wanted += f" AND {term} ?"
-                values.append(value)
+        wanted, values = _narrowed(kind, since, until)
         sql = f"SELECT * FROM entries WHERE seq < ? AND seq > ?{wanted} ORDER BY seq DESC LIMIT ?"
         return self._all(sql, before, after, *values, min(limit, MAX_PAGE))
 
@@ -478,3 +470,10 @@ class Reader:
     def _all(self, sql: str, *values: str | int) -> list[Entry]:
         with self._store.reading() as connection:
             return [Entry(*row) for row in connection.execute(sql, values)]
+
+
+def _narrowed(kind: str | None, since: str | None, until: str | None) -> tuple[str, list[str]]:
+    """Write what entries are wanted as terms of SQL, with their values."""
+    given = {"kind =": kind, "at >=": since, "at <": until}
+    values = {term: value for term, value in given.items() if value is not None}
+    return "".join(f" AND {term} ?" for term in values), [*values.values()]

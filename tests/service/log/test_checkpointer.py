@@ -20,19 +20,11 @@ from model_service.service.log.place import Place
 from model_service.service.log.proof import check
 from model_service.service.log.snapshot import snapshot
 from tests.builders import a_call, make_champion
+from tests.clock import Clock
 from tests.harness import Service, assert_problem, running
 from tests.stores import execute, open_store
 
 pytestmark = pytest.mark.both_stores
-
-
-class Clock:
-    """A clock that the test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def until(condition: Callable[[], Any]) -> None:
@@ -100,7 +92,7 @@ async def append(log: DecisionLog, count: int) -> None:
 
 
 def test_it_is_due_after_so_many_entries_or_so_long(grown: DecisionLog, tmp_path: Path) -> None:
-    clock = Clock()
+    clock = Clock(0.0)
     taker = a_checkpointer(grown, tmp_path, clock)
     sizes = []
 
@@ -132,7 +124,7 @@ def test_it_needs_no_entry_twice_and_none_of_before_its_blocks(
         return digests(after=after, limit=limit)
 
     monkeypatch.setattr(grown.read, "digests", counted)
-    taker = a_checkpointer(grown, tmp_path, Clock())
+    taker = a_checkpointer(grown, tmp_path, Clock(0.0))
 
     async def go() -> None:
         await append(grown, 1500)
@@ -165,7 +157,7 @@ def made_anew(place: Place) -> list[str]:
 
 @pytest.mark.parametrize("cut", [True, False])
 def test_it_signs_no_second_story(tmp_path: Path, place: Place, cut: bool) -> None:
-    clock = Clock()
+    clock = Clock(0.0)
 
     async def first() -> None:
         log = DecisionLog(open_store(place))
@@ -284,7 +276,7 @@ def test_nobody_can_try_out_who_signed_in_when(service: Service) -> None:
 
 
 def test_two_processes_on_one_log_share_a_folder(tmp_path: Path, place: Place) -> None:
-    clock = Clock()
+    clock = Clock(0.0)
 
     async def go() -> tuple[Checkpointer, Checkpointer]:
         logs = [DecisionLog(open_store(place)) for _ in range(2)]

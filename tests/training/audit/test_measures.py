@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from fairlearn import metrics
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import precision_score
@@ -21,7 +22,6 @@ HEADS = {"mental_health_crisis": "crisis", "safety_risk": "risk"}
 @pytest.mark.parametrize("subject", list(HEADS))
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_rates_are_those_of_fairlearn(subject: str, weighted: bool) -> None:
-    metrics = pytest.importorskip("fairlearn.metrics")
     weight = np.random.default_rng(3).choice([1.0, 2.5, 7.0], 3000) if weighted else 1.0
     calls = some_calls(weight=weight)
     made = audit(Period(calls), by=["neighborhood"], resamples=20)

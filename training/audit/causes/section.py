@@ -147,5 +147,5 @@ def _row(cells: Any) -> str:
 
 def _plain(cell: Cell) -> Any:
     if isinstance(cell, Figure):
-        return {name: None if math.isnan(x) else x for name, x in cell._asdict().items()}
+        return cell.as_json()
     return None if isinstance(cell, float) and math.isnan(cell) else cell
