@@ -58,7 +58,8 @@ class Server:
     def run(self, *statements: str, database: str | None = None) -> None:
         """Run statements as the owner of everything."""
         url = self._owner if database is None else replace(self._owner, database=database)
-        session = Session(url, seconds=30)
+        # A checkpoint writes what a hundred databases hold: on a busy disk that takes its time.
+        session = Session(url, seconds=120)
         try:
             for statement in statements:
                 session.run(statement)
